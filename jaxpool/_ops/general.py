@@ -1,0 +1,149 @@
+"""The general pool: any associative function of two elements."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import SupportsIndex
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from jaxpool._lowering import taps
+from jaxpool._ops._arrays import as_array
+from jaxpool._precision import accumulation_dtype
+from jaxpool._window import Axis, Padding, Window, make_window
+
+
+def pool(
+    inputs: ArrayLike,
+    init: ArrayLike,
+    reduce_fn: Callable[[Array, Array], Array],
+    window_shape: Sequence[SupportsIndex],
+    strides: Sequence[SupportsIndex] | None = None,
+    padding: Padding = "VALID",
+    *,
+    window_dilation: Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+    channel_axis: int | None = -1,
+) -> Array:
+    r"""Pools with any associative function of two elements.
+
+    With the elements $x_1, \dots, x_n$ of a window in row-major order and $\circ$ the function,
+
+    $$ y = \mathit{init} \circ x_1 \circ x_2 \circ \dots \circ x_n. $$
+
+    Differentiable in forward and reverse mode, to any order, with respect to `inputs` and `init`, whenever
+    `reduce_fn` is: the derivative is that of `reduce_fn`, also at ties.
+
+    - Padding is no element: a window of padding only gives `init`.
+    - float16 and bfloat16 are reduced in float32 and rounded once.
+    - The windows are reduced one axis after the other, which is what `reduce_fn` must be associative for.
+
+    Args:
+      inputs: an array of shape `(*batch, *spatial, channels)`, with any number of batch axes, of any dtype.
+      init: a scalar, the identity of `reduce_fn` as a rule; it takes part once in every window.
+      reduce_fn: an associative function that takes two arrays of one shape and dtype, element by element,
+        and returns a third. Outside `jit`, the same function object compiles once.
+      window_shape: the window's size along each spatial axis, such as `(2, 2)`.
+      strides: the step between windows along each spatial axis; `None` is 1, as in Flax.
+      padding: `"VALID"`, `"SAME"` (an odd cell goes to the end), `"SAME_LOWER"` (to the start),
+        `"CAUSAL"` (all at the start), an int, a sequence of ints, or a sequence of `(low, high)` pairs.
+      window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
+      ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
+        overhang the end if it starts inside the input or its low padding.
+      channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
+        once it is set aside.
+
+    Returns:
+      The reduced windows, of the inputs' dtype and of shape `(*batch, *pooled, channels)`.
+
+    Raises:
+      TypeError: an argument has the wrong type, or `reduce_fn` returns another shape or dtype.
+      ValueError: an argument has the wrong length or sign, `init` is no scalar, or a window fits nowhere.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxpool
+      >>> x = jnp.array([1.0, 2.0, 3.0, 4.0])[:, None]
+      >>> def product(x):
+      ...     return jaxpool.pool(x, 1.0, jnp.multiply, (2,), (2,))
+      >>> product(x)[:, 0]
+      Array([ 2., 12.], dtype=float32)
+      >>> jax.grad(lambda x: product(x).sum())(x)[:, 0]
+      Array([2., 1., 4., 3.], dtype=float32)
+
+    References:
+      Arguments as `flax.linen.pool`.
+    """
+    array = as_array("inputs", inputs)
+    if not callable(reduce_fn):
+        raise TypeError(f"reduce_fn must be a function of two arrays, got {reduce_fn!r}.")
+    if np.shape(init) != ():
+        raise ValueError(f"init must be a scalar, got an array of shape {np.shape(init)}.")
+    if _kind(jnp.result_type(init)) > _kind(array.dtype):
+        raise TypeError(f"init must be a scalar that fits inputs of {array.dtype}, got {init!r}.")
+    window = make_window(
+        array.shape,
+        window_shape,
+        strides,
+        padding,
+        window_dilation=window_dilation,
+        ceil_mode=ceil_mode,
+        channel_axis=channel_axis,
+    )
+    return _pool(array, jnp.asarray(init, array.dtype), reduce_fn, window)
+
+
+def _kind(dtype: np.dtype) -> int:
+    """Where a dtype stands among bools, integers, real and complex numbers."""
+    kinds = (np.bool_, jnp.integer, jnp.floating, jnp.complexfloating)
+    return next(i for i, kind in enumerate(kinds) if jnp.issubdtype(dtype, kind))
+
+
+@functools.partial(jax.jit, static_argnums=(2, 3), inline=True)
+def _pool(inputs: Array, init: Array, reduce_fn: Callable, window: Window) -> Array:
+    dtype = accumulation_dtype(inputs.dtype)
+    value = inputs.astype(dtype)
+    for d, axis in reversed(window.pooled.items()):
+        value = _reduce_axis(value, reduce_fn, window.only(d), d, axis)
+    init = lax.full_like(value, 0) + init.astype(dtype)
+    value = _combine(reduce_fn, init, value)
+    for d, axis in window.pooled.items():
+        value = _where(axis.element_counts() > 0, d, value, init)
+    return value.astype(inputs.dtype)
+
+
+def _reduce_axis(value: Array, reduce_fn: Callable, window: Window, d: int, axis: Axis) -> Array:
+    if axis.length == 0:
+        return jnp.zeros(window.output_shape(value.shape), value.dtype)
+    # Padding repeats the edge: it takes no part, and `reduce_fn` and its derivative see ordinary elements.
+    first, last = lax.slice_in_dim(value, 0, 1, axis=d), lax.slice_in_dim(value, -1, None, axis=d)
+    padded = lax.concatenate([first] * axis.low + [value] + [last] * axis.high, d)
+    slices = taps.slices(padded, window)
+    holds = axis.holds()
+    result, some = next(slices), holds[:, 0]
+    for tap, candidate in enumerate(slices, start=1):
+        joined = _where(some, d, _combine(reduce_fn, result, candidate), candidate)
+        result = _where(holds[:, tap], d, joined, result)
+        some = some | holds[:, tap]
+    return result
+
+
+def _where(mask: np.ndarray, d: int, true: Array, false: Array) -> Array:
+    """Chooses by a mask along one dimension, which is known and often all true."""
+    if mask.all():
+        return true
+    return jnp.where(np.expand_dims(mask, tuple(e for e in range(true.ndim) if e != d)), true, false)
+
+
+def _combine(reduce_fn: Callable, first: Array, second: Array) -> Array:
+    result = reduce_fn(first, second)
+    if jnp.shape(result) != first.shape or result.dtype != first.dtype:
+        raise TypeError(
+            f"reduce_fn must return an array of shape {first.shape} and dtype {first.dtype} for two such "
+            f"arrays, got {result!r}."
+        )
+    return result

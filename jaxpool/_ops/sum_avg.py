@@ -1,0 +1,190 @@
+"""Pools that add the elements of each window: sum and average."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import SupportsIndex
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from jaxpool._ops._arrays import as_array
+from jaxpool._precision import accumulation_dtype
+from jaxpool._primitives.sum import window_sum
+from jaxpool._window import Padding, Window, make_window
+
+
+def sum_pool(
+    inputs: ArrayLike,
+    window_shape: Sequence[SupportsIndex],
+    strides: Sequence[SupportsIndex] | None = None,
+    padding: Padding = "VALID",
+    *,
+    window_dilation: Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+    channel_axis: int | None = -1,
+) -> Array:
+    r"""Pools by adding the elements of each window.
+
+    With window $\Omega$, stride $s$, dilation $d$ and low padding $l$ along each spatial axis,
+
+    $$ y_o = \sum_{i \in \Omega} x_{o s + i d - l}. $$
+
+    - float16 and bfloat16 are added in float32, forward and backward, and rounded once. Integers keep their
+      dtype and wrap around; bools are counted in int32.
+    - Padding is no element: a window of padding only gives 0.
+    - NaN and infinities reach the windows that contain them and no others.
+
+    Args:
+      inputs: an array of shape `(*batch, *spatial, channels)`, with any number of batch axes, of any
+        numeric dtype.
+      window_shape: the window's size along each spatial axis, such as `(2, 2)`.
+      strides: the step between windows along each spatial axis; `None` is 1, as in Flax.
+      padding: `"VALID"`, `"SAME"` (an odd cell goes to the end), `"SAME_LOWER"` (to the start),
+        `"CAUSAL"` (all at the start), an int, a sequence of ints, or a sequence of `(low, high)` pairs.
+      window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
+      ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
+        overhang the end if it starts inside the input or its low padding.
+      channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
+        once it is set aside.
+
+    Returns:
+      The sums, of the inputs' dtype (int32 for bools) and of shape `(*batch, *pooled, channels)`.
+
+    Raises:
+      TypeError: an argument has the wrong type.
+      ValueError: an argument has the wrong length or sign, or a window fits nowhere.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> x = jnp.arange(6)[:, None]
+      >>> jaxpool.sum_pool(x, (3,), (3,))[:, 0]
+      Array([ 3, 12], dtype=int32)
+
+    References:
+      Arguments as `flax.linen.avg_pool`; `SumPool` of the ONNX proposals and of MXNet.
+    """
+    array = as_array("inputs", inputs)
+    window = make_window(
+        array.shape,
+        window_shape,
+        strides,
+        padding,
+        window_dilation=window_dilation,
+        ceil_mode=ceil_mode,
+        channel_axis=channel_axis,
+    )
+    return _sum(array, window)
+
+
+def avg_pool(
+    inputs: ArrayLike,
+    window_shape: Sequence[SupportsIndex],
+    strides: Sequence[SupportsIndex] | None = None,
+    padding: Padding = "VALID",
+    count_include_pad: bool = True,
+    *,
+    window_dilation: Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+    channel_axis: int | None = -1,
+    divisor_override: int | None = None,
+) -> Array:
+    r"""Pools by averaging the elements of each window.
+
+    With window $\Omega$, stride $s$, dilation $d$ and low padding $l$ along each spatial axis,
+
+    $$ y_o = \frac{1}{c_o} \sum_{i \in \Omega} x_{o s + i d - l}, $$
+
+    where $c_o$ is the number of cells of the window that lie in the input or in the padding asked for
+    (`count_include_pad=True`), that lie in the input (`False`), or `divisor_override`.
+
+    - Cells by which `ceil_mode` lets a window overhang the padding are never counted.
+    - A window of padding only gives 0.
+    - float16 and bfloat16 are added and divided in float32, forward and backward, and rounded once: the
+      mean of 4096 bfloat16 ones is 1.
+    - NaN and infinities reach the windows that contain them and no others.
+
+    Args:
+      inputs: an array of shape `(*batch, *spatial, channels)`, with any number of batch axes, of any
+        numeric dtype.
+      window_shape: the window's size along each spatial axis, such as `(2, 2)`.
+      strides: the step between windows along each spatial axis; `None` is 1, as in Flax.
+      padding: `"VALID"`, `"SAME"` (an odd cell goes to the end), `"SAME_LOWER"` (to the start),
+        `"CAUSAL"` (all at the start), an int, a sequence of ints, or a sequence of `(low, high)` pairs.
+      count_include_pad: whether padding counts in the divisor.
+      window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
+      ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
+        overhang the end if it starts inside the input or its low padding.
+      channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
+        once it is set aside.
+      divisor_override: what to divide by in place of the count.
+
+    Returns:
+      The averages, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
+      promote as in `jnp.mean`.
+
+    Raises:
+      TypeError: an argument has the wrong type.
+      ValueError: an argument has the wrong length or sign, a window fits nowhere, or `divisor_override` is 0.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> x = jnp.array([1.0, 2.0, 3.0])[:, None]
+      >>> jaxpool.avg_pool(x, (2,), padding="SAME")[:, 0]
+      Array([1.5, 2.5, 1.5], dtype=float32)
+      >>> jaxpool.avg_pool(x, (2,), padding="SAME", count_include_pad=False)[:, 0]
+      Array([1.5, 2.5, 3. ], dtype=float32)
+
+    References:
+      Arguments as `flax.linen.avg_pool`; `ceil_mode` and `divisor_override` as `torch.nn.AvgPool2d`.
+    """
+    array = as_array("inputs", inputs)
+    window = make_window(
+        array.shape,
+        window_shape,
+        strides,
+        padding,
+        window_dilation=window_dilation,
+        ceil_mode=ceil_mode,
+        channel_axis=channel_axis,
+    )
+    if divisor_override is not None:
+        if not isinstance(divisor_override, int | np.integer) or isinstance(divisor_override, bool):
+            raise TypeError(f"divisor_override must be None or an int, got {divisor_override!r}.")
+        if divisor_override == 0:
+            raise ValueError("divisor_override must not be 0, got 0.")
+        divisor_override = int(divisor_override)
+    return _average(array, window, bool(count_include_pad), divisor_override)
+
+
+@functools.partial(jax.jit, static_argnums=(1,), inline=True)
+def _sum(inputs: Array, window: Window) -> Array:
+    dtype = np.dtype(np.int32) if inputs.dtype == np.bool_ else inputs.dtype
+    return window_sum(inputs.astype(accumulation_dtype(dtype)), window).astype(dtype)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
+def _average(inputs: Array, window: Window, count_include_pad: bool, divisor: int | None) -> Array:
+    dtype = jax.eval_shape(jnp.mean, inputs).dtype
+    total = window_sum(inputs.astype(accumulation_dtype(dtype)), window)
+    if divisor is not None:
+        return (total / divisor).astype(dtype)
+    counts = {d: axis.element_counts(count_include_pad) for d, axis in window.pooled.items()}
+    return (total / _divisor(counts, total)).astype(dtype)
+
+
+def _divisor(counts: dict[int, np.ndarray], total: Array) -> Array | int:
+    """The number of elements of each window: a product of one count per axis, at least 1."""
+    if all(len(set(count)) == 1 for count in counts.values()):
+        return max(math.prod(int(count[0]) for count in counts.values()), 1)
+    # Only the pooled axes take part, so XLA has no large constant to fold.
+    shape = tuple(n if d in counts else 1 for d, n in enumerate(total.shape))
+    divisor = lax.full(shape, 1, total.dtype)
+    for d, count in counts.items():
+        divisor *= lax.broadcast_in_dim(np.maximum(count, 1).astype(total.dtype), shape, (d,))
+    return divisor

@@ -1,0 +1,318 @@
+"""The geometry of windows: plain, hashable integers, worked out once from what the user wrote.
+
+Everything a user can get wrong about a window is found here; below this file, geometry is trusted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any, SupportsIndex, TypeAlias, TypedDict
+
+import numpy as np
+
+Padding: TypeAlias = (
+    str | SupportsIndex | Sequence[SupportsIndex] | Sequence[tuple[SupportsIndex, SupportsIndex]]
+)
+
+
+class WindowOptions(TypedDict, total=False):
+    """The keyword arguments that every windowed pool shares."""
+
+    window_dilation: Sequence[SupportsIndex] | None
+    ceil_mode: bool
+    channel_axis: int | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """How a window slides along one dimension of an array."""
+
+    length: int
+    size: int
+    stride: int = 1
+    dilation: int = 1
+    low: int = 0
+    high: int = 0
+    overhang: int = 0
+    """How many of the `high` cells of padding `ceil_mode` added beyond those that were asked for."""
+
+    @property
+    def extent(self) -> int:
+        return (self.size - 1) * self.dilation + 1
+
+    @property
+    def windows(self) -> int:
+        return (self.length + self.low + self.high - self.extent) // self.stride + 1
+
+    @property
+    def tiles(self) -> bool:
+        """Whether the windows cover the axis without overlap, gap, padding or rest."""
+        dense = self.size == self.stride and self.dilation == 1
+        return dense and not (self.low or self.high or self.length % self.size)
+
+    def first_taps(self) -> np.ndarray:
+        """The first tap of each window that is an element and not padding; 0 where none is."""
+        return np.argmax(self.holds(), axis=1)
+
+    def element_counts(self, include_padding: bool = False) -> np.ndarray:
+        """How many elements each window has; with `include_padding`, the padding asked for counts too."""
+        low, high = (self.low, self.high - self.overhang) if include_padding else (0, 0)
+        return np.sum(self.holds(low, high), axis=1)
+
+    def holds(self, low: int = 0, high: int = 0) -> np.ndarray:
+        """Which taps of each window are elements, or lie in so much padding: (windows, taps)."""
+        starts = np.arange(self.windows)[:, None] * self.stride - self.low
+        positions = starts + np.arange(self.size) * self.dilation
+        return (positions >= -low) & (positions < self.length + high)
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """An `Axis` for every dimension of the array that is pooled, `None` for the others."""
+
+    axes: tuple[Axis | None, ...]
+
+    @property
+    def pooled(self) -> dict[int, Axis]:
+        """The dimensions that the window slides along."""
+        return {d: axis for d, axis in enumerate(self.axes) if axis is not None}
+
+    @property
+    def taps(self) -> int:
+        """How many cells a window has; they are numbered in row-major order."""
+        return math.prod(axis.size for axis in self.pooled.values())
+
+    @property
+    def tap_strides(self) -> dict[int, int]:
+        """What one step along each pooled dimension adds to the number of a tap."""
+        sizes = {d: axis.size for d, axis in self.pooled.items()}
+        return {d: math.prod(n for e, n in sizes.items() if e > d) for d in sizes}
+
+    @property
+    def index_dtype(self) -> np.dtype:
+        """The smallest unsigned integer that numbers every tap."""
+        return np.min_scalar_type(self.taps - 1)
+
+    def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return self._shape(shape, "windows")
+
+    def input_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return self._shape(shape, "length")
+
+    def _shape(self, shape: Sequence[int], lengths: str) -> tuple[int, ...]:
+        return tuple(n if a is None else getattr(a, lengths) for a, n in zip(self.axes, shape, strict=True))
+
+    def insert(self, dimension: int) -> Window:
+        """The same window for arrays that have one more dimension."""
+        return Window((*self.axes[:dimension], None, *self.axes[dimension:]))
+
+    def only(self, *dimensions: int) -> Window:
+        """The part of the window that slides along these dimensions."""
+        return Window(tuple(axis if d in dimensions else None for d, axis in enumerate(self.axes)))
+
+
+def output_shape(
+    input_shape: Sequence[SupportsIndex],
+    window_shape: Sequence[SupportsIndex],
+    strides: Sequence[SupportsIndex] | None = None,
+    padding: Padding = "VALID",
+    *,
+    window_dilation: Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+    channel_axis: int | None = -1,
+) -> tuple[int, ...]:
+    r"""The shape that a windowed pool returns, in plain integers.
+
+    Along each spatial axis, with input length $i$, window $k$, stride $s$, dilation $d$ and
+    padding $(l, h)$,
+
+    $$ o = \left\lfloor \frac{i + l + h - d(k - 1) - 1}{s} \right\rfloor + 1. $$
+
+    With `ceil_mode` the quotient is rounded up, and a last window that would start beyond the input
+    and its low padding is dropped, as in PyTorch and ONNX.
+
+    Args:
+      input_shape: the shape of the array to pool, `(*batch, *spatial, channels)`.
+      window_shape: the window's size along each spatial axis.
+      strides: the step between windows along each spatial axis; `None` is 1.
+      padding: `"VALID"`, `"SAME"`, `"SAME_LOWER"`, `"CAUSAL"`, an int, a sequence of ints, or a
+        sequence of `(low, high)` pairs.
+      window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
+      ceil_mode: whether a window that overhangs the end still counts.
+      channel_axis: the axis of channels; `None` where there is none.
+
+    Returns:
+      The output's shape, as a tuple of ints.
+
+    Raises:
+      TypeError: an argument has the wrong type.
+      ValueError: an argument has the wrong length or sign, or a window fits nowhere.
+
+    Example:
+      >>> import jaxpool
+      >>> jaxpool.output_shape((32, 55, 55, 96), (3, 3), (2, 2))
+      (32, 27, 27, 96)
+      >>> jaxpool.output_shape((1, 6, 6, 1), (3, 3), (2, 2), ceil_mode=True)
+      (1, 3, 3, 1)
+    """
+    shape = _integers("input_shape", input_shape, minimum=0)
+    window = make_window(
+        shape,
+        window_shape,
+        strides,
+        padding,
+        window_dilation=window_dilation,
+        ceil_mode=ceil_mode,
+        channel_axis=channel_axis,
+    )
+    return window.output_shape(shape)
+
+
+def make_window(
+    shape: Sequence[int],
+    window_shape: Sequence[SupportsIndex],
+    strides: Sequence[SupportsIndex] | None = None,
+    padding: Padding = "VALID",
+    *,
+    window_dilation: Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+    channel_axis: int | None = -1,
+) -> Window:
+    """Checks what the user wrote and turns it into a `Window` for arrays of this shape."""
+    sizes = _integers("window_shape", window_shape, minimum=1)
+    if not sizes:
+        raise ValueError("window_shape must have at least one entry, got an empty sequence.")
+    spatial = spatial_axes(len(shape), len(sizes), channel_axis)
+    n = len(sizes)
+    steps = (1,) * n if strides is None else _integers("strides", strides, 1, n)
+    dilations = (1,) * n if window_dilation is None else _integers("window_dilation", window_dilation, 1, n)
+    if not isinstance(ceil_mode, bool | np.bool_):
+        raise TypeError(f"ceil_mode must be a bool, got {ceil_mode!r}.")
+    lengths = [_static_length(shape[d]) for d in spatial]
+    pads = _pads(padding, lengths, sizes, steps, dilations)
+    axes: list[Axis | None] = [None] * len(shape)
+    for dimension, *axis in zip(spatial, lengths, sizes, steps, dilations, pads, strict=True):
+        axes[dimension] = _axis(*axis, ceil_mode=bool(ceil_mode))
+    return Window(tuple(axes))
+
+
+def spatial_axes(ndim: int, window_ndim: int, channel_axis: int | None) -> tuple[int, ...]:
+    """The dimensions that a window of `window_ndim` axes slides along, in order."""
+    channels = 0 if channel_axis is None else 1
+    if ndim < window_ndim + channels:
+        raise ValueError(
+            f"inputs must have at least {window_ndim + channels} dimensions for a window_shape of length "
+            f"{window_ndim} and channel_axis={channel_axis!r}, got {ndim}."
+        )
+    dimensions = list(range(ndim))
+    if channel_axis is not None:
+        position = _integer("channel_axis", channel_axis)
+        if not -ndim <= position < ndim:
+            raise ValueError(
+                f"channel_axis must be None or an int from {-ndim} to {ndim - 1} for inputs of {ndim} "
+                f"dimensions, got {channel_axis!r}."
+            )
+        del dimensions[position]
+    return tuple(dimensions[-window_ndim:])
+
+
+def _axis(
+    length: int, size: int, stride: int, dilation: int, pads: tuple[int, int], *, ceil_mode: bool
+) -> Axis | None:
+    low, high = pads
+    extent = (size - 1) * dilation + 1
+    room = length + low + high - extent
+    windows = (room + stride - 1 if ceil_mode else room) // stride + 1
+    if ceil_mode and (windows - 1) * stride >= length + low:
+        windows -= 1
+    if windows < 1:
+        raise ValueError(
+            f"window_shape must fit the padded inputs: a window of {size} with dilation {dilation} spans "
+            f"{extent} cells, but the spatial axis has {length} and padding {pads}."
+        )
+    # Only padding that some window touches is kept: the rest would be carried along for nothing.
+    touched = max((windows - 1) * stride + extent - length - low, 0)
+    axis = Axis(length, size, stride, dilation, low, touched, max(touched - high, 0))
+    return None if axis == Axis(length, 1) else axis
+
+
+def _pads(
+    padding: Any,
+    lengths: Sequence[int],
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> tuple[tuple[int, int], ...]:
+    if isinstance(padding, str):
+        return tuple(
+            _named_pads(padding, *axis) for axis in zip(lengths, sizes, strides, dilations, strict=True)
+        )
+    n = len(sizes)
+    if _is_integer(padding):
+        padding = (padding,) * n
+    entries = _sequence("padding", padding, n)
+    pairs = []
+    for entry in entries:
+        if _is_integer(entry):
+            entry = (entry, entry)
+        pairs.append(_integers("each entry of padding", entry, 0, 2))
+    return tuple(pairs)
+
+
+def _named_pads(name: str, length: int, size: int, stride: int, dilation: int) -> tuple[int, int]:
+    extent = (size - 1) * dilation + 1
+    total = max((-(-length // stride) - 1) * stride + extent - length, 0)
+    match name.upper():
+        case "VALID":
+            return (0, 0)
+        case "SAME":
+            return (total // 2, total - total // 2)
+        case "SAME_LOWER":
+            return (total - total // 2, total // 2)
+        case "CAUSAL":
+            return (extent - 1, 0)
+    raise ValueError(
+        "padding must be 'VALID', 'SAME', 'SAME_LOWER', 'CAUSAL', an int, a sequence of ints or a "
+        f"sequence of (low, high) pairs, got {name!r}."
+    )
+
+
+def _static_length(length: Any) -> int:
+    try:
+        return operator.index(length)
+    except Exception as error:  # a symbolic dimension of jax.export says so with an error of its own
+        raise ValueError(
+            f"inputs must have spatial axes of known length, got the symbolic length {length}; batch and "
+            "channel axes may be symbolic."
+        ) from error
+
+
+def _is_integer(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool) and not np.ndim(value)
+
+
+def _integer(name: str, value: Any) -> int:
+    if not _is_integer(value):
+        raise TypeError(f"{name} must be an int, got {value!r}.")
+    return operator.index(value)
+
+
+def _sequence(name: str, value: Any, length: int | None) -> tuple[Any, ...]:
+    if _is_integer(value):
+        example = (int(value),) * (length or 2)
+        raise TypeError(f"{name} must be a sequence of ints, such as {example}, got the int {value!r}.")
+    if isinstance(value, str) or not hasattr(value, "__iter__") or not hasattr(value, "__len__"):
+        raise TypeError(f"{name} must be a sequence of ints, got {value!r}.")
+    if length is not None and len(value) != length:
+        raise ValueError(f"{name} must have {length} entries, got {value!r} with {len(value)}.")
+    return tuple(value)
+
+
+def _integers(name: str, value: Any, minimum: int, length: int | None = None) -> tuple[int, ...]:
+    entries = tuple(_integer(f"every entry of {name}", v) for v in _sequence(name, value, length))
+    if any(entry < minimum for entry in entries):
+        raise ValueError(f"{name} must hold ints of at least {minimum}, got {value!r}.")
+    return entries

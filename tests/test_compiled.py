@@ -1,0 +1,122 @@
+"""The structure of compiled programs: what is kept, dispatched and compiled, and of which parts it is made."""
+
+import logging
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxpool
+from jaxpool._primitives import select
+from jaxpool._window import make_window
+from tests.cases import CASES, DERIVATIVE_CASES, FUNCTIONS
+
+SELECTING = ("max_pool", "min_pool")
+
+
+@pytest.mark.parametrize("name", SELECTING)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_selection_keeps_one_byte_for_each_window(case, name):
+    inputs = np.zeros(case.shape, np.float32)
+    value, pullback = jax.vjp(lambda x: getattr(jaxpool, name)(x, *case.arguments, **case.options), inputs)
+    kept = sorted((leaf.dtype.name, leaf.shape) for leaf in jax.tree.leaves(pullback))
+    index = "uint8" if np.prod(case.window_shape) <= 256 else "uint16"
+    assert kept == [("float32", case.shape), (index, value.shape)]
+
+
+@pytest.mark.parametrize("name", ["sum_pool", "avg_pool"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_sum_keeps_nothing(case, name):
+    inputs = np.zeros(case.shape, np.float32)
+    _, pullback = jax.vjp(lambda x: getattr(jaxpool, name)(x, *case.arguments, **case.options), inputs)
+    # The divisors of an average are a constant of at most one number for each window position.
+    positions = np.prod(jaxpool.output_shape(case.shape, *case.arguments, **case.options), dtype=int)
+    assert all(leaf.size <= max(positions, 1) for leaf in jax.tree.leaves(pullback))
+    assert not any(leaf.shape == case.shape for leaf in jax.tree.leaves(pullback))
+
+
+def _stablehlo(function, platform, *shapes):
+    specs = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in shapes]
+    return jax.export.export(jax.jit(function), platforms=[platform])(*specs).mlir_module()
+
+
+@pytest.mark.parametrize(("platform", "unused"), [("cpu", 2), ("cuda", 2), ("rocm", 2), ("tpu", 1)])
+def test_each_platform_reads_index_or_operand(platform, unused):
+    """So that XLA drops the other one inside a program."""
+    window = make_window((2, 8, 8, 4), (3, 3), (2, 2), "SAME")
+    shape = window.output_shape((2, 8, 8, 4))
+
+    def scatter(cotangent, index, operand):
+        return select.scatter_p.bind(cotangent, index, operand, window=window, order="max")
+
+    text = _stablehlo(scatter, platform, (shape, np.float32), (shape, np.uint8), ((2, 8, 8, 4), np.float32))
+    uses = [len(re.findall(rf"%arg{i}\b", text)) for i in range(3)]
+    assert [count == 1 for count in uses] == [i == unused for i in range(3)]
+
+
+@pytest.mark.parametrize("name", SELECTING)
+@pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+def test_backward_has_no_scatter_and_no_sort(case, name):
+    def gradient(inputs):
+        return jax.grad(lambda x: jnp.sum(getattr(jaxpool, name)(x, *case.arguments, **case.options)))(inputs)
+
+    unwanted = re.compile(r"\b(scatter|sort|select-and-scatter|select_and_scatter|custom-call|while)\b")
+    compiled = jax.jit(gradient).lower(np.zeros(case.shape, np.float32)).compile().as_text()
+    assert not unwanted.findall(re.sub(r"metadata=\{.*?\}", "", compiled))
+    assert not unwanted.findall(_stablehlo(gradient, "cuda", (case.shape, np.float32)))
+    assert unwanted.findall("x = f32[2] scatter(y)")
+
+
+@pytest.mark.parametrize("name", SELECTING)
+@pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+def test_backward_on_tpu_is_native(case, name):
+    def gradient(inputs):
+        return jax.grad(lambda x: jnp.sum(getattr(jaxpool, name)(x, *case.arguments, **case.options)))(inputs)
+
+    text = _stablehlo(gradient, "tpu", (case.shape, np.float32))
+    native = "select_and_scatter" in text
+    assert native == (case.name != "windows of padding" and "window_dilation" not in case.options)
+
+
+@pytest.fixture
+def compilations(caplog):
+    """Calls a function and counts the programs that are compiled for it."""
+
+    def count(function):
+        caplog.clear()
+        with jax.log_compiles(), caplog.at_level(logging.WARNING):
+            jax.block_until_ready(function())
+        return sum(record.getMessage().startswith("Compiling ") for record in caplog.records)
+
+    return count
+
+
+@pytest.mark.parametrize("function", [f for f in FUNCTIONS if f.name != "pool"], ids=str)
+def test_an_eager_call_is_one_program_compiled_once(function, compilations):
+    # A shape that no other test has: every program it takes is compiled now.
+    inputs = jnp.zeros((1, 13, 11, 3)).block_until_ready()
+
+    def call(window_shape, strides, padding, **options):
+        return compilations(lambda: function.apply(inputs, window_shape, strides, padding, **options))
+
+    assert call((3, 3), (2, 1), "SAME") == 1
+    assert call([3, 3], [2, 1], "SAME") == 0
+    assert call((3, np.int64(3)), (2, 1), "same", window_dilation=(1, 1)) == 0
+    assert call((3, 3), (2, 1), [(1, 1), [1, 1]]) == 0
+    assert call((3, 3), (2, 2), "SAME") == 1
+
+
+def test_indices_and_general_pools_are_one_program_too(compilations):
+    inputs = jnp.zeros((1, 12, 13, 3)).block_until_ready()
+
+    def indices():
+        return jaxpool.max_pool(inputs, (2, 2), padding="SAME", return_indices=True)
+
+    def general():
+        return jaxpool.pool(inputs, init, jnp.multiply, (2, 2), padding="SAME")
+
+    init = jnp.float32(1)
+    assert [compilations(indices), compilations(indices)] == [1, 0]
+    assert [compilations(general), compilations(general)] == [1, 0]

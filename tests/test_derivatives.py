@@ -1,0 +1,136 @@
+"""Derivatives: against the oracle, against finite differences, and one mode against the other."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxpool
+from tests.cases import CASES, DERIVATIVE_CASES, FUNCTIONS, KINDS, assert_close, distinct, random
+
+WITH_ORACLE = [function for function in FUNCTIONS if function.oracle_vjp]
+
+
+def _bind(function, case):
+    return lambda inputs: function.apply(inputs, *case.arguments, **case.options)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_both_modes_match_oracle(case, dtype):
+    dtype = jnp.dtype(dtype)
+    inputs, tangent = random(case.shape, dtype), random(case.shape, dtype, seed=1)
+    for function in WITH_ORACLE:
+        value, actual = jax.jvp(_bind(function, case), (inputs,), (tangent,))
+        assert_close(actual, function.oracle_jvp(inputs, tangent, *case.arguments, **case.options), dtype)
+        assert_close(value, function.oracle(inputs, *case.arguments, **case.options), dtype)
+        cotangent = random(value.shape, dtype, seed=2)
+        value, pullback = jax.vjp(_bind(function, case), inputs)
+        assert_close(value, function.oracle(inputs, *case.arguments, **case.options), dtype)
+        expected = function.oracle_vjp(inputs, cotangent, *case.arguments, **case.options)
+        assert_close(pullback(cotangent)[0], expected, dtype)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("function", KINDS, ids=str)
+@pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+def test_finite_differences_to_second_order(case, function):
+    # A sine around the pool, for the second derivatives of a linear pool are zero.
+    def curved(inputs):
+        return jnp.sin(function.apply(inputs, *case.arguments, **case.options))
+
+    chex.assert_numerical_grads(curved, (distinct(case.shape),), order=2, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("function", KINDS, ids=str)
+@pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+def test_every_mode_gives_the_same(case, function):
+    def curved(inputs):
+        return jnp.sum(jnp.sin(function.apply(inputs, *case.arguments, **case.options)))
+
+    inputs = distinct(case.shape)
+    hessian = jax.jit(jax.jacfwd(jax.grad(curved)))(inputs)
+    chex.assert_trees_all_close(jax.jit(jax.jacrev(jax.jacfwd(curved)))(inputs), hessian, atol=1e-10)
+    chex.assert_trees_all_close(jax.jit(jax.jacrev(jax.grad(curved)))(inputs), hessian, atol=1e-10)
+    pool = _bind(function, case)
+    forward, reverse = jax.jit(jax.jacfwd(pool))(inputs), jax.jit(jax.jacrev(pool))(inputs)
+    chex.assert_trees_all_close(forward, reverse, atol=1e-12)
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("function", KINDS, ids=str)
+def test_third_order(function):
+    def curved(inputs):
+        return jnp.sum(jnp.sin(function.apply(inputs, (2,), None, "SAME")))
+
+    inputs = distinct((5, 1))
+    third = jax.jacfwd(jax.jacrev(jax.jacfwd(curved)))(inputs)
+    chex.assert_trees_all_close(jax.jacrev(jax.jacfwd(jax.jacrev(curved)))(inputs), third, atol=1e-10)
+    assert np.any(third)
+
+
+@pytest.mark.parametrize("function", KINDS, ids=str)
+@pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+def test_linearize_and_linear_transpose(case, function):
+    inputs = distinct(case.shape, np.float32)
+    tangent = random(case.shape, np.float32, seed=1)
+    pool = _bind(function, case)
+    value, linear = jax.linearize(pool, inputs)
+    expected_value, expected = jax.jvp(pool, (inputs,), (tangent,))
+    chex.assert_trees_all_close((value, linear(tangent)), (expected_value, expected), rtol=1e-5, atol=1e-6)
+    cotangent = random(value.shape, np.float32, seed=2)
+    transposed = jax.linear_transpose(linear, tangent)(cotangent)
+    chex.assert_trees_all_close(transposed, jax.vjp(pool, inputs)[1](cotangent), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+def test_values_beside_indices_are_differentiable(name):
+    inputs = distinct((2, 5, 4, 2), np.float32)
+    pool = getattr(jaxpool, name)
+
+    def values(inputs):
+        return jnp.sum(jnp.square(pool(inputs, (3, 2), return_indices=True)[0]))
+
+    expected = jax.grad(lambda inputs: jnp.sum(jnp.square(pool(inputs, (3, 2)))))(inputs)
+    chex.assert_trees_all_close(jax.grad(values)(inputs), expected)
+    tangents = jax.jvp(lambda x: pool(x, (3, 2), return_indices=True), (inputs,), (inputs,))[1]
+    chex.assert_trees_all_close(tangents[0], jax.jvp(lambda x: pool(x, (3, 2)), (inputs,), (inputs,))[1])
+    assert tangents[1].dtype == jax.dtypes.float0
+
+
+@pytest.mark.parametrize("function", [f for f in FUNCTIONS if f.name != "pool"], ids=str)
+def test_integers_have_no_tangent(function):
+    inputs = random((6, 2), np.int32)
+    tangent = np.zeros(inputs.shape, jax.dtypes.float0)
+    _, result = jax.jvp(lambda x: function.apply(x, (2,)), (inputs,), (tangent,))
+    assert not np.any(np.asarray(result).astype(np.float32))
+    gradient = jax.grad(lambda x: jnp.sum(function.apply(x, (2,))).astype(np.float32), allow_int=True)(inputs)
+    assert gradient.dtype == jax.dtypes.float0
+
+
+def test_general_pool_is_differentiable_in_its_init():
+    inputs = distinct((6, 1), np.float32)
+
+    def pool(init):
+        return jnp.sum(jaxpool.pool(inputs, init, jnp.add, (2,), None, "SAME"))
+
+    value, gradient = jax.value_and_grad(pool)(jnp.float32(1))
+    assert gradient == 6
+    chex.assert_trees_all_close(value, pool(jnp.float32(0)) + 6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_low_precision_accumulates_in_float32(dtype):
+    ones = jnp.ones((64, 64, 1), dtype)
+    mean, gradient = jax.value_and_grad(lambda x: jnp.sum(jaxpool.avg_pool(x, (64, 64))))(ones)
+    assert mean == 1
+    chex.assert_trees_all_close(gradient, jnp.full_like(ones, 1 / 4096))
+    assert jaxpool.avg_pool(jnp.full((4, 1), 60000, np.float16), (4,)) == 60000
+    # 300 windows share one maximum: 300 ones added up in 8 bits would stop at 256.
+    peak = jnp.zeros((599, 1), dtype).at[299].set(1)
+    gradient = jax.grad(lambda x: jnp.sum(jaxpool.max_pool(x, (300,))))(peak)
+    assert gradient[299] == 300
+    spread = jax.grad(lambda x: jnp.sum(jaxpool.sum_pool(x, (300,))))(peak)
+    assert spread[299] == 300

@@ -1,0 +1,64 @@
+"""Every function against the oracle: every geometry and dtype that makes sense; values, dtypes, indices."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxpool
+from tests import reference
+from tests.cases import CASES, FUNCTIONS, assert_close, random
+
+DTYPES = ("float32", "bfloat16", "float16", "float64", "int32", "uint8", "bool", "complex64")
+BY_NAME = {function.name: function for function in FUNCTIONS}
+
+
+def _result_dtype(name, dtype):
+    if name.startswith("avg") and not jnp.issubdtype(dtype, jnp.inexact):
+        return jnp.mean(jnp.ones((), dtype)).dtype
+    if name.startswith("sum") and dtype == np.bool_:
+        return np.dtype(np.int32)
+    return dtype
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_matches_oracle(case, dtype, request):
+    dtype = jnp.dtype(dtype)
+    if dtype == np.float64:
+        request.getfixturevalue("x64")
+    inputs = random(case.shape, dtype)
+    for name, function in BY_NAME.items():
+        if dtype == np.complex64 and name in ("max_pool", "min_pool"):
+            continue
+        if name == "pool" and not jnp.issubdtype(dtype, jnp.inexact):
+            continue
+        expected_dtype = _result_dtype(name, dtype)
+        oracle_inputs = inputs.astype(expected_dtype) if name.startswith(("avg", "sum")) else inputs
+        actual = function.apply(inputs, *case.arguments, **case.options)
+        expected = function.oracle(oracle_inputs, *case.arguments, **case.options)
+        assert_close(actual, expected, expected_dtype)
+
+
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "uint8", "bool"])
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_indices_match_oracle(case, dtype, name):
+    inputs = random(case.shape, jnp.dtype(dtype))
+    actual = getattr(jaxpool, name)(inputs, *case.arguments, **case.options, return_indices=True)
+    expected = getattr(reference, name)(inputs, *case.arguments, **case.options)
+    assert_close(actual[0], expected[0])
+    assert_close(actual[1], expected[1], np.int32)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_integer_products_match_oracle(case):
+    inputs = random(case.shape, np.int32)
+    actual = jaxpool.pool(inputs, 1, jnp.multiply, *case.arguments, **case.options)
+    assert_close(actual, reference.pool(inputs, 1, np.multiply, *case.arguments, **case.options))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_output_shape_matches_oracle(case):
+    actual = jaxpool.output_shape(case.shape, *case.arguments, **case.options)
+    assert actual == reference.output_shape(case.shape, *case.arguments, **case.options)
+    assert all(type(n) is int for n in actual)

@@ -1,0 +1,163 @@
+"""What the documents show and say: README's code, commands and versions, and every example of a docstring."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+import types
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+import jaxpool
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MODULES = ["jaxpool", *(module.name for module in pkgutil.walk_packages(jaxpool.__path__, "jaxpool."))]
+FUNCTIONS = [name for name, value in vars(jaxpool).items() if callable(value) and not name.startswith("_")]
+
+
+def _blocks(language, text=README):
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+# ------------------------------------------------------------------------------------------- README: code
+
+
+def _run_as_shown(code):
+    """Runs a block by itself, as a reader would, and compares what `print(…)  # this` says it prints."""
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+
+
+def test_readme_has_code():
+    assert len(_blocks("python")) >= 3
+
+
+@pytest.mark.parametrize("code", _blocks("python"), ids=range(len(_blocks("python"))))
+def test_readme_code_runs_as_shown(code):
+    _run_as_shown(code)
+
+
+@pytest.mark.parametrize("code", ["print(1 + 1)  # 3", "print(1)  # 1\nprint(2)", "1 / 0"])
+def test_wrong_code_is_noticed(code):
+    with pytest.raises(AssertionError):
+        _run_as_shown(code)
+
+
+# --------------------------------------------------------------------------------------- README: commands
+
+
+def test_readme_has_the_two_commands():
+    example, tests = _blocks("bash")
+    assert example.split(" &&\n") == [
+        "python3 -m venv .venv",
+        '.venv/bin/python -m pip install -e ".[examples,test]"',
+        ".venv/bin/python examples/train_digits.py\n",
+    ]
+    assert tests == ".venv/bin/python -m pytest\n"
+
+
+def test_ci_runs_the_commands_of_the_readme():
+    script = ROOT / ".ci" / "run"
+    shown = subprocess.run(["bash", str(script), "commands"], capture_output=True, text=True, check=True)
+    assert shown.stdout == "".join(_blocks("bash"))
+
+
+# --------------------------------------------------------------------------------------- README: versions
+
+
+def _lower_bounds():
+    """The oldest version of Python and of each dependency that pyproject.toml allows."""
+    specifiers = {r.name: r.specifier for r in map(Requirement, PROJECT["dependencies"])}
+    specifiers["python"] = SpecifierSet(PROJECT["requires-python"])
+    return {
+        name: next(bound.version for bound in specifier if bound.operator == ">=")
+        for name, specifier in specifiers.items()
+    }
+
+
+def _pythons():
+    """The versions of Python that pyproject.toml classifies the package as made for."""
+    prefix = "Programming Language :: Python :: "
+    return [c.removeprefix(prefix) for c in PROJECT["classifiers"] if c.startswith(prefix)]
+
+
+PYTHONS = f"Python {_pythons()[0]} to {_pythons()[-1]}"
+
+
+def _stated_versions(text):
+    """Every "Python 3.1" and "JAX 0.1" in the text, as pairs of a lower-case name and a version."""
+    found = re.findall(r"\b(Python|JAX|Flax|NumPy) (\d+\.\d+)", text)
+    return {(name.lower(), version) for name, version in found}
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_versions_agree_with_pyproject(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert _stated_versions(text) <= set(_lower_bounds().items())
+    for span in re.findall(r"Python \d+\.\d+ to \d+\.\d+", text):
+        assert span == PYTHONS
+
+
+def test_readme_states_all_versions():
+    assert _stated_versions(README) == set(_lower_bounds().items())
+    assert PYTHONS in README
+
+
+def test_classifiers_agree_with_requires_python():
+    allowed = SpecifierSet(PROJECT["requires-python"])
+    assert _pythons() == [f"3.{minor}" for minor in range(50) if f"3.{minor}" in allowed]
+
+
+def test_ci_pins_the_oldest_versions():
+    lines = (ROOT / ".ci" / "oldest.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    assert pins.pop("jaxlib") == pins["jax"]
+    oldest = {name: version.rpartition(".")[0] for name, version in pins.items()}
+    assert {"python": _pythons()[0], **oldest} == _lower_bounds()
+
+
+def test_changelog_has_this_version():
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[{re.escape(PROJECT['version'])}\]", changelog, re.MULTILINE)
+
+
+# ------------------------------------------------------------------------------------ docstrings' examples
+
+
+def _with_examples(module):
+    """The full names of everything in the module whose docstring has an example that doctest would run."""
+    return {test.name for test in doctest.DocTestFinder().find(module) if test.examples}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_of_docstrings(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_public_function_has_an_example(name):
+    function = getattr(jaxpool, name)
+    assert f"{function.__module__}.{name}" in _with_examples(sys.modules[function.__module__])
+
+
+def test_there_are_public_functions():
+    assert {"max_pool", "output_shape"} <= set(FUNCTIONS)
+    assert {"jaxpool._ops.max_min", "jaxpool.nnx", "jaxpool._lowering.cpu"} <= set(MODULES)
+
+
+def test_missing_and_wrong_examples_are_noticed():
+    module = types.ModuleType("sample")
+    exec('def bare():\n    "Nothing."\ndef wrong():\n    """\n    >>> 1 + 1\n    3\n    """', vars(module))
+    assert _with_examples(module) == {"sample.wrong"}
+    assert doctest.testmod(module).failed == 1

@@ -1,0 +1,156 @@
+"""Ties, NaN, infinities, extremes and empty windows: value, index, tangent and cotangent tell one story."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxpool
+from tests import reference
+
+NAN, INF = np.nan, np.inf
+
+
+def _assert_equal(actual, expected):
+    """To the bit; NaN of bfloat16 only compare as float32."""
+    wide = np.float32 if jnp.issubdtype(actual.dtype, jnp.floating) else actual.dtype
+    np.testing.assert_array_equal(np.asarray(actual, wide), np.asarray(expected, wide))
+
+
+def _check(name, inputs, *arguments, **options):
+    """Compares value, index, tangent and cotangent with the oracle, to the bit; returns value and index."""
+    pool, oracle = getattr(jaxpool, name), getattr(reference, name)
+    value, index = pool(inputs, *arguments, **options, return_indices=True)
+    expected_value, expected_index = oracle(inputs, *arguments, **options)
+    _assert_equal(value, expected_value)
+    _assert_equal(index, expected_index)
+    _assert_equal(pool(inputs, *arguments, **options), expected_value)
+    if jnp.issubdtype(inputs.dtype, jnp.floating):
+        tangent = np.arange(1.0, inputs.size + 1).reshape(inputs.shape).astype(inputs.dtype)
+        cotangent = np.arange(1.0, value.size + 1).reshape(value.shape).astype(inputs.dtype)
+        primal, pushed = jax.jvp(lambda x: pool(x, *arguments, **options), (inputs,), (tangent,))
+        _assert_equal(primal, expected_value)
+        _assert_equal(pushed, reference.select_jvp(tangent, expected_index, *arguments, **options))
+        primal, pullback = jax.vjp(lambda x: pool(x, *arguments, **options), inputs)
+        _assert_equal(primal, expected_value)
+        _assert_equal(
+            pullback(cotangent)[0],
+            reference.select_vjp(cotangent, expected_index, inputs.shape, *arguments, **options),
+        )
+    return np.asarray(value), np.asarray(index)
+
+
+GEOMETRIES = [
+    ((2, 2), (2, 2), "VALID"),
+    ((3, 3), (2, 2), "SAME"),
+    ((3, 2), None, [(2, 1), (1, 1)]),
+    ((2, 3), (3, 2), "CAUSAL"),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+@pytest.mark.parametrize("arguments", GEOMETRIES, ids=str)
+@pytest.mark.parametrize(
+    "values",
+    [
+        (0.0, 1.0),  # ties
+        (NAN, 1.0, 2.0),
+        (NAN,),
+        (-INF,),
+        (INF,),
+        (-INF, NAN),
+        (-INF, INF, NAN, 0.0, 1.0),
+        (-INF, 0.0),
+        (0.0, -0.0),
+    ],
+    ids=str,
+)
+def test_special_values(values, arguments, name, dtype):
+    inputs = np.random.RandomState(0).choice(values, (2, 5, 6, 2)).astype(dtype)
+    _check(name, inputs, *arguments)
+
+
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.int8, np.bool_])
+@pytest.mark.parametrize("arguments", GEOMETRIES, ids=str)
+def test_integer_extremes(arguments, dtype, name):
+    limits = (False, True) if dtype == np.bool_ else (np.iinfo(dtype).min, 0, np.iinfo(dtype).max)
+    inputs = np.random.RandomState(0).choice(np.array(limits, dtype), (2, 5, 6, 2))
+    _check(name, inputs, *arguments)
+    _check(name, np.full((1, 4, 4, 1), limits[0], dtype), *arguments)
+    _check(name, np.full((1, 4, 4, 1), limits[-1], dtype), *arguments)
+
+
+def test_ties_and_nan_by_hand():
+    value, index = _check("max_pool", np.float32([[7, 7], [7, 7]])[..., None], (2, 2))
+    assert (value, index) == (7, 0)
+    value, index = _check("max_pool", np.float32([[1, NAN], [NAN, 9]])[..., None], (2, 2))
+    assert np.isnan(value)
+    assert index == 1
+    value, index = _check("max_pool", np.full((2, 2, 1), -INF, np.float32), (2, 2), None, [(1, 0), (1, 0)])
+    assert (value == -INF).all()
+    assert index[..., 0].tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "lowest", "highest"),
+    [
+        (np.float32, -INF, INF),
+        (jnp.bfloat16, -INF, INF),
+        (np.int32, -(2**31), 2**31 - 1),
+        (np.uint8, 0, 255),
+        (np.bool_, False, True),
+    ],
+)
+def test_windows_of_padding_only(dtype, lowest, highest):
+    inputs = np.ones((2, 1), dtype)
+    arguments = ((2,), (2,), [(2, 4)])
+    value, index = _check("max_pool", inputs, *arguments)
+    assert value[[0, 2, 3], 0].tolist() == [lowest] * 3
+    assert index[:, 0].tolist() == [-1, 0, -1, -1]
+    value, index = _check("min_pool", inputs, *arguments)
+    assert value[[0, 2, 3], 0].tolist() == [highest] * 3
+    assert index[:, 0].tolist() == [-1, 0, -1, -1]
+    assert jaxpool.sum_pool(inputs, *arguments)[[0, 2, 3], 0].tolist() == [0] * 3
+    for include in (True, False):
+        assert jaxpool.avg_pool(inputs, *arguments, include)[[0, 2, 3], 0].tolist() == [0] * 3
+
+
+def test_windows_of_padding_only_have_no_gradient():
+    inputs = jnp.ones((2, 1))
+    for pool in (jaxpool.max_pool, jaxpool.min_pool, jaxpool.sum_pool, jaxpool.avg_pool):
+        _, pullback = jax.vjp(lambda x, pool=pool: pool(x, (2,), (2,), [(2, 4)]), inputs)
+        gradient = pullback(jnp.array([[NAN], [0.0], [INF], [-INF]]))[0]
+        assert gradient[:, 0].tolist() == [0, 0]
+
+
+def test_general_pool_of_padding_only_gives_init():
+    inputs = jnp.full((2, 1), 3.0)
+    value, gradient = jax.value_and_grad(
+        lambda x: jnp.sum(jaxpool.pool(x, 1.0, jnp.multiply, (2,), (2,), [(2, 4)]))
+    )(inputs)
+    assert value == 9 + 3 * 1
+    assert gradient[:, 0].tolist() == [3, 3]
+    empty = jaxpool.pool(jnp.zeros((0, 1)), 5.0, jnp.add, (2,), (1,), 1)
+    assert empty[:, 0].tolist() == [5]
+
+
+def test_infinities_and_nan_stay_in_their_windows():
+    inputs = np.ones((7, 1), np.float32)
+    inputs[1], inputs[5] = INF, NAN
+    np.testing.assert_array_equal(
+        jaxpool.sum_pool(inputs, (2,))[:, 0], np.float32([INF, INF, 2, 2, NAN, NAN])
+    )
+    np.testing.assert_array_equal(
+        jaxpool.avg_pool(inputs, (2,))[:, 0], np.float32([INF, INF, 1, 1, NAN, NAN])
+    )
+
+
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+def test_gradients_of_infinite_cotangents_stay_with_the_selected(name):
+    inputs = np.float32([1, 2, 3, 2])[:, None]
+    _, pullback = jax.vjp(lambda x: getattr(jaxpool, name)(x, (2,), (2,)), inputs)
+    (gradient,) = pullback(np.float32([INF, NAN])[:, None])
+    expected = [0, INF, NAN, 0] if name == "max_pool" else [INF, 0, 0, NAN]
+    np.testing.assert_array_equal(gradient[:, 0], np.float32(expected))

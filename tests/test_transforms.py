@@ -1,0 +1,217 @@
+"""The pools under every transformation of JAX: what they give must not depend on how they are called."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+import jaxpool
+from tests.cases import CASES, DERIVATIVE_CASES, FUNCTIONS, KINDS, distinct, random
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+each_kind = pytest.mark.parametrize("function", KINDS, ids=str)
+each_case = pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+
+
+def _bind(function, case):
+    return lambda inputs: function.apply(inputs, *case.arguments, **case.options)
+
+
+def _gradient(pool):
+    return jax.grad(lambda inputs: jnp.sum(jnp.sin(pool(inputs))))
+
+
+def _pushforward(pool):
+    return lambda inputs, tangent: jax.jvp(pool, (inputs,), (tangent,))[1]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=str)
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_jit_gives_what_eager_gives_bit_for_bit(case, function):
+    inputs = random(case.shape)
+    pool = _bind(function, case)
+    chex.assert_trees_all_equal(jax.jit(pool)(inputs), pool(inputs))
+
+
+@pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
+def test_disabled_jit_gives_the_same(name):
+    inputs = distinct((2, 6, 5, 2), np.float32)
+
+    def value_and_gradient():
+        pool = functools.partial(getattr(jaxpool, name), window_shape=(3, 2), strides=(2, 1), padding="SAME")
+        return pool(inputs), jax.grad(lambda x: jnp.sum(pool(x) ** 2))(inputs)
+
+    expected = value_and_gradient()
+    with jax.disable_jit():
+        chex.assert_trees_all_close(value_and_gradient(), expected, rtol=1e-6)
+
+
+@each_kind
+@each_case
+def test_vmap(case, function):
+    pool = _bind(function, case)
+    stack = np.stack([distinct(case.shape, np.float32, seed) for seed in range(3)])
+    expected = np.stack([pool(inputs) for inputs in stack])
+    chex.assert_trees_all_close(jax.vmap(pool)(stack), expected, rtol=1e-6)
+    last = np.moveaxis(stack, 0, -1)
+    chex.assert_trees_all_close(
+        jax.vmap(pool, in_axes=-1, out_axes=1)(last), np.moveaxis(expected, 0, 1), rtol=1e-6
+    )
+    gradients = np.stack([_gradient(pool)(inputs) for inputs in stack])
+    chex.assert_trees_all_close(jax.vmap(_gradient(pool))(stack), gradients, rtol=1e-5, atol=1e-6)
+
+
+@each_kind
+@each_case
+def test_vmap_over_the_tangent_only(case, function):
+    pool, inputs = _bind(function, case), distinct(case.shape, np.float32)
+    tangents = np.stack([random(case.shape, np.float32, seed) for seed in range(3)])
+    expected = np.stack([_pushforward(pool)(inputs, tangent) for tangent in tangents])
+    mapped = jax.vmap(_pushforward(pool), in_axes=(None, 0))(inputs, tangents)
+    chex.assert_trees_all_close(mapped, expected, rtol=1e-5, atol=1e-6)
+    value, pullback = jax.vjp(pool, inputs)
+    cotangents = np.stack([random(value.shape, np.float32, seed) for seed in range(3)])
+    expected = np.stack([pullback(cotangent)[0] for cotangent in cotangents])
+    chex.assert_trees_all_close(jax.vmap(pullback)(cotangents)[0], expected, rtol=1e-5, atol=1e-6)
+
+
+@each_kind
+def test_vmap_twice_with_indices(function):
+    if function.name not in ("max_pool", "min_pool"):
+        pytest.skip("only selecting pools have indices")
+    stack = random((2, 3, 5, 4, 2))
+    pool = functools.partial(function.apply, window_shape=(2, 2), padding="SAME", return_indices=True)
+    chex.assert_trees_all_equal(jax.vmap(jax.vmap(pool))(stack), pool(stack))
+
+
+@each_kind
+@each_case
+def test_remat_and_scan(case, function):
+    pool, inputs = _bind(function, case), distinct(case.shape, np.float32)
+    expected = _gradient(pool)(inputs)
+    chex.assert_trees_all_close(_gradient(jax.checkpoint(pool))(inputs), expected, rtol=1e-6)
+    stack = np.stack([inputs, inputs[::-1]])
+    _, gradients = jax.lax.scan(lambda carry, x: (carry, _gradient(pool)(x)), 0, stack)
+    chex.assert_trees_all_close(gradients[0], expected, rtol=1e-5, atol=1e-6)
+    scanned = jax.grad(lambda x: jnp.sum(jax.lax.scan(lambda c, x: (c, jnp.sin(pool(x))), 0, x)[1]))(stack)
+    chex.assert_trees_all_close(scanned[0], expected, rtol=1e-5, atol=1e-6)
+
+
+def _mesh(axis_type, shape=(2, 4)):
+    return jax.make_mesh(shape, ("data", "model"), axis_types=(axis_type,) * 2)
+
+
+@each_kind
+@pytest.mark.parametrize("name", ["overlap stride", "channels first", "dilation stride", "3d overlap"])
+def test_inside_shard_map(name, function):
+    """Batch over one mesh axis and channels over the other: every device pools its own."""
+    case = next(case for case in CASES if case.name == name)
+    shape = list(case.shape)
+    channel_axis = case.options.get("channel_axis", -1) % len(shape)
+    shape[0], shape[channel_axis] = 4, 8
+    inputs, pool = distinct(shape, np.float32), _bind(function, case)
+    spec = P(*["data" if d == 0 else "model" if d == channel_axis else None for d in range(len(shape))])
+    local = jax.jit(jax.shard_map(pool, mesh=_mesh(AxisType.Auto), in_specs=spec, out_specs=spec))
+    chex.assert_trees_all_close(local(inputs), pool(inputs), rtol=1e-6)
+    chex.assert_trees_all_close(_gradient(local)(inputs), _gradient(pool)(inputs), rtol=1e-5, atol=1e-6)
+    tangent = random(shape, np.float32, seed=1)
+    pushed = jax.jit(_pushforward(local))(inputs, tangent)
+    chex.assert_trees_all_close(pushed, _pushforward(pool)(inputs, tangent), rtol=1e-5, atol=1e-6)
+    inner = jax.shard_map(_gradient(pool), mesh=_mesh(AxisType.Auto), in_specs=spec, out_specs=spec)
+    chex.assert_trees_all_close(jax.jit(inner)(inputs), _gradient(pool)(inputs), rtol=1e-5, atol=1e-6)
+
+
+@each_kind
+def test_replicated_inputs_in_shard_map(function):
+    """The pool of a replicated array times a sharded one: the gradient is summed over devices once."""
+    mesh = _mesh(AxisType.Auto)
+    inputs, weights = distinct((6, 2), np.float32), random((8, 5, 2), np.float32)
+
+    def loss(inputs, weights):
+        return jax.lax.psum(jnp.sum(function.apply(inputs, (2,))[None] * weights), ("data", "model"))
+
+    sharded = jax.shard_map(loss, mesh=mesh, in_specs=(P(), P(("data", "model"))), out_specs=P())
+    expected = jax.grad(lambda x: jnp.sum(function.apply(x, (2,)) * np.sum(weights, 0)))(inputs)
+    chex.assert_trees_all_close(jax.jit(jax.grad(sharded))(inputs, weights), expected, rtol=1e-5, atol=1e-6)
+
+
+@each_kind
+@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=str)
+@pytest.mark.parametrize(
+    "name", ["overlap stride", "channels first", "dilation stride", "windows of padding"]
+)
+def test_on_a_mesh(name, axis_type, function):
+    case = next(case for case in CASES if case.name == name)
+    shape = list(case.shape)
+    channel_axis = case.options.get("channel_axis", -1) % len(shape)
+    shape[0], shape[channel_axis] = 4, 8
+    inputs, pool = distinct(shape, np.float32), _bind(function, case)
+    expected, gradient = pool(inputs), _gradient(pool)(inputs)
+    tangent = random(shape, np.float32, seed=1)
+    pushed = _pushforward(pool)(inputs, tangent)
+    mesh = _mesh(axis_type)
+    spec = P(*["data" if d == 0 else "model" if d == channel_axis else None for d in range(len(shape))])
+    with jax.set_mesh(mesh):
+        placed = jax.device_put(inputs, NamedSharding(mesh, spec))
+        result = jax.jit(pool)(placed)
+        chex.assert_trees_all_close(result, expected, rtol=1e-6)
+        assert result.sharding.is_equivalent_to(NamedSharding(mesh, spec), result.ndim)
+        chex.assert_trees_all_close(jax.jit(_gradient(pool))(placed), gradient, rtol=1e-5, atol=1e-6)
+        tangent = jax.device_put(tangent, NamedSharding(mesh, spec))
+        chex.assert_trees_all_close(
+            jax.jit(_pushforward(pool))(placed, tangent), pushed, rtol=1e-5, atol=1e-6
+        )
+        compiled = jax.jit(_gradient(pool)).lower(placed).compile().as_text()
+    for collective in ("all-gather", "all-reduce", "collective-permute", "all-to-all"):
+        assert collective not in compiled
+
+
+def test_explicit_mesh_refuses_a_sharded_window():
+    mesh = _mesh(AxisType.Explicit)
+    with jax.set_mesh(mesh):
+        inputs = jax.device_put(np.zeros((8, 8, 2), np.float32), NamedSharding(mesh, P("model")))
+        with pytest.raises(ValueError, match=r"must not be sharded along a pooled axis.*axis 0"):
+            jaxpool.max_pool(inputs, (2, 2))
+
+
+@pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
+def test_automatic_mesh_splits_space(name):
+    """With automatic sharding XLA moves what the windows need: slow perhaps, never wrong."""
+    mesh = _mesh(AxisType.Auto)
+    inputs = distinct((2, 16, 8, 2), np.float32)
+
+    def pool(inputs):
+        return getattr(jaxpool, name)(inputs, (3, 3), (2, 2), "SAME")
+
+    placed = jax.device_put(inputs, NamedSharding(mesh, P(None, "model")))
+    chex.assert_trees_all_close(jax.jit(pool)(placed), pool(inputs), rtol=1e-6)
+    chex.assert_trees_all_close(
+        jax.jit(_gradient(pool))(placed), _gradient(pool)(inputs), rtol=1e-5, atol=1e-6
+    )
+
+
+@each_kind
+@each_case
+def test_export_to_every_platform_with_symbolic_batch(case, function):
+    channels = 0 if case.options.get("channel_axis", -1) is None else 1
+    if len(case.shape) == len(case.window_shape) + channels:
+        pytest.skip("the case has no batch axis to leave open")
+    pool = _bind(function, case)
+    (batch,) = jax.export.symbolic_shape("batch")
+    spec = jax.ShapeDtypeStruct((batch, *case.shape[1:]), np.float32)
+    inputs = distinct((5, *case.shape[1:]), np.float32)
+    tangent = random(inputs.shape, np.float32, seed=1)
+    for f, arguments in (
+        (pool, (inputs,)),
+        (_gradient(pool), (inputs,)),
+        (_pushforward(pool), (inputs, tangent)),
+    ):
+        exported = jax.export.export(jax.jit(f), platforms=PLATFORMS)(*[spec] * len(arguments))
+        loaded = jax.export.deserialize(exported.serialize())
+        assert loaded.platforms == PLATFORMS
+        chex.assert_trees_all_close(loaded.call(*arguments), f(*arguments), rtol=1e-5, atol=1e-6)
