@@ -174,7 +174,8 @@ STYLE: dict[Any, Any] = {
 
 def running_mean(values: np.ndarray, length: int) -> np.ndarray:
     """The mean of each value and those just before it: an average pool that looks back."""
-    return np.asarray(jaxpool.avg_pool(values[:, None], (length,), None, "CAUSAL", False))[:, 0]
+    means = jaxpool.avg_pool(values[:, None], (length,), padding="CAUSAL", count_include_pad=False)
+    return np.asarray(means)[:, 0]
 
 
 def draw_learning_curves(history: History, title: str) -> Figure:
@@ -209,9 +210,7 @@ def mosaic(maps: np.ndarray) -> np.ndarray:
     return np.block([list(row) for row in tiles.reshape(-1, 8, *tiles.shape[1:])])
 
 
-def draw_feature_maps(
-    image: np.ndarray, logits: np.ndarray, maps: dict[str, np.ndarray], title: str
-) -> Figure:
+def draw_feature_maps(image: np.ndarray, logits: np.ndarray, maps: dict[str, Any], title: str) -> Figure:
     """A digit, every channel of it before and after each pool, and the logits that come of them."""
     figure = Figure(figsize=(11.3, 9), layout="constrained")
     figure.suptitle(title)
@@ -247,19 +246,13 @@ def at_least(lowest: int) -> Callable[[str], int]:
 def parse_arguments() -> argparse.Namespace:
     style = argparse.ArgumentDefaultsHelpFormatter
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0], formatter_class=style)
-    parser.add_argument("--pool", choices=("max", "avg"), default="max", help="the kind of both pools")
-    parser.add_argument("--api", choices=("nnx", "linen"), default="nnx", help="the API of Flax")
-    parser.add_argument(
-        "--epochs", type=at_least(1), default=30, metavar="N", help="passes over the training digits"
-    )
-    parser.add_argument(
-        "--steps", type=at_least(1), metavar="N", default=math.inf, help="but at most so many steps"
-    )
+    parser.add_argument("--pool", choices=("max", "avg"), default="max", help="the kind of pools")
+    parser.add_argument("--api", choices=("nnx", "linen"), default="nnx", help="of Flax")
+    parser.add_argument("--epochs", type=at_least(1), default=30, metavar="N", help="to train for")
+    parser.add_argument("--steps", type=at_least(1), default=math.inf, metavar="N", help="to stop after")
     parser.add_argument("--batch-size", type=at_least(1), default=50, metavar="N", help="digits to a step")
-    parser.add_argument(
-        "--seed", type=at_least(0), default=0, metavar="N", help="of initial parameters, order and shifts"
-    )
-    parser.add_argument("--out", type=Path, default="results", metavar="DIR", help="the pictures' folder")
+    parser.add_argument("--seed", type=at_least(0), default=0, metavar="N", help="of all that is random")
+    parser.add_argument("--out", type=Path, default="results", metavar="DIR", help="for the pictures")
     return parser.parse_args()
 
 

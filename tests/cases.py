@@ -180,6 +180,19 @@ KINDS = tuple(
 )
 
 
+def curved(pool):
+    """A smooth, curved function of the pool, for the second derivatives of a pool itself are mostly zero.
+
+    Windows of padding have infinite values, of which a sine makes NaN; they count as zero.
+    """
+
+    def function(inputs):
+        value = pool(inputs)
+        return jnp.sin(jnp.where(jnp.isfinite(value), value, 0.0))
+
+    return function
+
+
 def distinct(shape, dtype=np.float64, seed=0):
     """Numbers between -2 and 2, far enough apart that a small step never changes which is the largest."""
     size = int(np.prod(shape))

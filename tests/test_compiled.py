@@ -1,4 +1,4 @@
-"""The structure of compiled programs: what is kept, dispatched and compiled, and of which parts it is made."""
+"""The structure of compiled programs: what is kept, dispatched and compiled, and what it is made of."""
 
 import logging
 import re

@@ -21,7 +21,7 @@ RESULT = r"Accuracy: [\d.]+% on 1,000 held-out digits after step \d+ \(loss [\d.
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory):
-    """Without the eight devices of conftest.py, and compiling everything only once: a run takes 5 s, not 10."""
+    """Without the eight devices of conftest.py, and compiling everything once: a run takes 5 s, not 10."""
     variables = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     variables["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path_factory.mktemp("compiled"))
     variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
