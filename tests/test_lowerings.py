@@ -9,7 +9,12 @@ from jaxpool._lowering import PLATFORMS, cpu, gpu, phases, taps, tpu
 from jaxpool._window import make_window
 from tests.cases import CASES
 
-ORDERS = ("max", "min")
+# Each case in one of the two orders, which differ in a comparison only, by turns.
+each_case = pytest.mark.parametrize(
+    ("case", "order"),
+    [(case, "max" if i % 2 else "min") for i, case in enumerate(CASES)],
+    ids=str,
+)
 
 
 def _window(case):
@@ -46,8 +51,7 @@ def _run(platform, case, order):
     return jax.jit(run)(inputs, _whole(case.shape, 1), _whole(window.output_shape(case.shape), 2))
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("case", CASES, ids=str)
+@each_case
 def test_platforms_agree(case, order):
     expected = _run(cpu, case, order)
     _equal(_run(gpu, case, order), expected)
@@ -59,25 +63,35 @@ def test_platforms_agree(case, order):
     _equal(actual, expected)
 
 
-@pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("case", CASES, ids=str)
+@each_case
 def test_techniques_agree(case, order):
     """All taps at once and one axis after the other."""
     window, inputs = _window(case), _inputs(case)
     if window.taps > 50:
         pytest.skip("all taps at once take long to compile for so large a window")
     value, index = jax.jit(lambda x: taps.select(x, window, order))(inputs)
-    _equal(jax.jit(lambda x: taps.select_by_axis(x, window, order))(inputs), (value, index))
-    _equal(jax.jit(lambda x: taps.select_value(x, window, order))(inputs), value)
     tangent, cotangent = _whole(case.shape, 1), _whole(value.shape, 2)
-    for at_once, by_axis, operand in (
-        (taps.gather, taps.gather_by_axis, tangent),
-        (phases.scatter, phases.scatter_by_axis, cotangent),
-    ):
-        expected = jax.jit(lambda x, i, f=at_once: f(x, i, window))(operand, index)
-        _equal(jax.jit(lambda x, i, f=by_axis: f(x, i, window))(operand, index), expected)
-    spread = jax.jit(lambda x: phases.spread(x, window))(cotangent)
-    _equal(jax.jit(lambda x: phases.spread_by_axis(x, window))(cotangent), spread)
+
+    @jax.jit
+    def at_once(index, tangent, cotangent):
+        return (
+            taps.gather(tangent, index, window),
+            phases.scatter(cotangent, index, window),
+            phases.spread(cotangent, window),
+        )
+
+    @jax.jit
+    def by_axis(inputs, index, tangent, cotangent):
+        return (
+            taps.select_value(inputs, window, order),
+            taps.select_by_axis(inputs, window, order),
+            taps.gather_by_axis(tangent, index, window),
+            phases.scatter_by_axis(cotangent, index, window),
+            phases.spread_by_axis(cotangent, window),
+        )
+
+    expected = (value, (value, index), *at_once(index, tangent, cotangent))
+    _equal(by_axis(inputs, index, tangent, cotangent), expected)
 
 
 def test_platforms_have_the_same_functions():
@@ -94,7 +108,12 @@ def test_platforms_have_the_same_functions():
 def test_low_precision_cotangents_add_up_in_float32(platform, dtype):
     window = make_window((599, 1), (300,))
     inputs = jnp.zeros((599, 1), dtype).at[299].set(1)
-    index = platform.select(inputs, window, "max")[1]
-    gradient = platform.scatter(jnp.ones((300, 1), dtype), index, inputs, window, "max")
+
+    @jax.jit
+    def gradient(inputs, cotangent):
+        index = platform.select(inputs, window, "max")[1]
+        return platform.scatter(cotangent, index, inputs, window, "max")
+
+    gradient = gradient(inputs, jnp.ones((300, 1), dtype))
     assert gradient.dtype == jnp.dtype(dtype)
     assert gradient[299] == 300

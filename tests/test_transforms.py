@@ -14,7 +14,8 @@ import jaxpool
 from tests.cases import CASES, DERIVATIVE_CASES, FUNCTIONS, KINDS, curved, distinct, random
 
 PLATFORMS = ("cpu", "cuda", "tpu")
-each_kind = pytest.mark.parametrize("function", KINDS, ids=str)
+# One selection, one sum and one composition: minimum and maximum share their rules of transformation.
+each_kind = pytest.mark.parametrize("function", [f for f in KINDS if f.name != "min_pool"], ids=str)
 each_case = pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
 
 
@@ -30,12 +31,13 @@ def _pushforward(pool):
     return lambda inputs, tangent: jax.jvp(pool, (inputs,), (tangent,))[1]
 
 
-@pytest.mark.parametrize("function", FUNCTIONS, ids=str)
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_jit_gives_what_eager_gives_bit_for_bit(case, function):
+def test_jit_gives_what_eager_gives_bit_for_bit(case):
     inputs = random(case.shape)
-    pool = _bind(function, case)
-    chex.assert_trees_all_equal(jax.jit(pool)(inputs), pool(inputs))
+    pools = [_bind(function, case) for function in FUNCTIONS]
+    chex.assert_trees_all_equal(
+        jax.jit(lambda x: [pool(x) for pool in pools])(inputs), [pool(inputs) for pool in pools]
+    )
 
 
 @pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
@@ -80,12 +82,10 @@ def test_vmap_over_the_tangent_only(case, function):
     chex.assert_trees_all_close(jax.vmap(pullback)(cotangents)[0], expected, rtol=1e-5, atol=1e-6)
 
 
-@each_kind
-def test_vmap_twice_with_indices(function):
-    if function.name not in ("max_pool", "min_pool"):
-        pytest.skip("only selecting pools have indices")
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+def test_vmap_twice_with_indices(name):
     stack = random((2, 3, 5, 4, 2))
-    pool = functools.partial(function.apply, window_shape=(2, 2), padding="SAME", return_indices=True)
+    pool = functools.partial(getattr(jaxpool, name), window_shape=(2, 2), padding="SAME", return_indices=True)
     chex.assert_trees_all_equal(jax.vmap(jax.vmap(pool))(stack), pool(stack))
 
 

@@ -187,7 +187,7 @@ def min_pool(
       Array([1., 1., 2., 4.], dtype=float32)
 
     References:
-      Arguments as `flax.linen.min_pool`; indices and `ceil_mode` as `torch.nn.MaxPool2d`.
+      Arguments as `flax.nnx.min_pool`; indices and `ceil_mode` as `torch.nn.MaxPool2d`.
     """
     return _extreme(
         "min",

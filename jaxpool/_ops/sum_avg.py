@@ -67,7 +67,7 @@ def sum_pool(
       Array([ 3, 12], dtype=int32)
 
     References:
-      Arguments as `flax.linen.avg_pool`; `SumPool` of the ONNX proposals and of MXNet.
+      Arguments as `flax.linen.avg_pool`, of which this is the numerator.
     """
     array = as_array("inputs", inputs)
     window = make_window(
