@@ -73,6 +73,7 @@ CASES = (
     Case("column", (1, 5, 6, 2), (3, 1), (2, 1), "SAME"),
     Case("whole image", (2, 5, 4, 2), (5, 4)),
     Case("large window", (1, 7, 9, 1), (17, 16), None, "SAME"),
+    Case("256 taps, stride", (1, 3, 257, 1), (1, 256), (2, 1)),
     Case("list strides", (1, 6, 6, 2), (2, 2), [2, 1], flax="Flax crashes"),
     # dilation and ceil mode
     Case("dilation", (1, 9, 8, 2), (3, 2), None, "VALID", _dilated(2, 3), True, flax=_OPTION),

@@ -11,17 +11,24 @@ from jaxpool._window import Window
 select_value = native.select_value
 add = native.add
 
-# All taps in one fusion; one dimension after the other would need a kernel for each.
-select = taps.select
+# Up to this, all taps are one kernel; beyond, a kernel for each dimension compiles in a fraction of the time.
+_MOST_TAPS_AT_ONCE = 32
+
+
+def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
+    by_axis = window.taps > _MOST_TAPS_AT_ONCE
+    return (taps.select_by_axis if by_axis else taps.select)(operand, window, order)
 
 
 def gather(tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    return taps.gather(tangent, index, window)
+    by_axis = window.taps > _MOST_TAPS_AT_ONCE
+    return (taps.gather_by_axis if by_axis else taps.gather)(tangent, index, window)
 
 
 def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
     # One kernel and 5 to 7 times fewer bytes than XLA's select-and-scatter, which also needs atomics.
-    return phases.scatter(cotangent, index, window)
+    by_axis = window.taps > _MOST_TAPS_AT_ONCE
+    return (phases.scatter_by_axis if by_axis else phases.scatter)(cotangent, index, window)
 
 
 def spread(cotangent: Array, window: Window) -> Array:

@@ -41,9 +41,11 @@ def split_index(index: Array, window: Window) -> list[tuple[Window, Array]]:
     row is known can be kept with the row: that of any of these windows will do.
     """
     levels = []
-    for d, step in window.tap_strides.items():
-        line = window.only(d)
-        along, rest = index // lax.full_like(index, step), index % lax.full_like(index, step)
+    for d, axis in window.pooled.items():
+        line, along, rest = window.only(d), lax.full_like(index, 0), index
+        if axis.size > 1:  # else the step may be one more than the index can hold
+            step = lax.full_like(index, window.tap_strides[d])
+            along, rest = index // step, index % step
         levels.append((line, along))
         index = lax.optimization_barrier(_collect(rest, along, line, lax.max))
     return levels
