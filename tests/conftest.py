@@ -1,5 +1,6 @@
 """Strict settings for every test: eight CPU devices, no silent promotion of dtypes or ranks."""
 
+import itertools
 import os
 
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -10,6 +11,16 @@ import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+_tests_run = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def bounded_caches():
+    """Forgets compiled programs now and then: with thousands of them a test takes seven times as long."""
+    yield
+    if next(_tests_run) % 50 == 0:
+        jax.clear_caches()
 
 
 @pytest.fixture
