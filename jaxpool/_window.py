@@ -9,13 +9,16 @@ import dataclasses
 import math
 import operator
 from collections.abc import Sequence
-from typing import Any, SupportsIndex, TypeAlias, TypedDict
+from typing import Any, Literal, SupportsIndex, TypeAlias, TypedDict
 
 import numpy as np
 
 Padding: TypeAlias = (
     str | SupportsIndex | Sequence[SupportsIndex] | Sequence[tuple[SupportsIndex, SupportsIndex]]
 )
+
+# What the sum of a window is divided by: nothing, a number, or its count of elements or of all cells.
+Divisor: TypeAlias = int | Literal["elements", "cells"] | None
 
 
 class WindowOptions(TypedDict, total=False):
@@ -52,6 +55,20 @@ class Axis:
         """Whether the windows cover the axis without overlap, gap, padding or rest."""
         dense = self.size == self.stride and self.dilation == 1
         return dense and not (self.low or self.high or self.length % self.size)
+
+    def padded(self) -> Axis:
+        """The same windows over an array that has the padding."""
+        return Axis(self.length + self.low + self.high, self.size, self.stride, self.dilation)
+
+    def with_windows_around(self) -> tuple[Axis, tuple[int, int]]:
+        """As many windows more at both ends as all cells have the same taps, and how many they are."""
+        last = self.length - 1 + self.low
+        low = max(-(-(self.extent - 1 - self.low) // self.stride), 0)
+        high = max(last // self.stride - self.windows + 1, 0)
+        axis = dataclasses.replace(
+            self, low=self.low + low * self.stride, high=max(self.high + high * self.stride, 0)
+        )
+        return axis, (low, high)
 
     def first_taps(self) -> np.ndarray:
         """The first tap of each window that is an element and not padding; 0 where none is."""
@@ -104,6 +121,10 @@ class Window:
 
     def _shape(self, shape: Sequence[int], lengths: str) -> tuple[int, ...]:
         return tuple(n if a is None else getattr(a, lengths) for a, n in zip(self.axes, shape, strict=True))
+
+    def replace(self, dimension: int, axis: Axis) -> Window:
+        """The window with another axis along one dimension."""
+        return Window((*self.axes[:dimension], axis, *self.axes[dimension + 1 :]))
 
     def insert(self, dimension: int) -> Window:
         """The same window for arrays that have one more dimension."""

@@ -1,14 +1,21 @@
-"""What carries the pools out on each platform, all run here on the CPU: they must agree to the bit."""
+"""What carries the pools out, by each technique and on each platform, all run on the CPU: to the bit."""
+
+import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
-from jaxpool._lowering import PLATFORMS, cpu, gpu, phases, taps, tpu
+import jaxpool
+from jaxpool._lowering import PLATFORMS, TECHNIQUES, cpu, forced, native, tpu
+from jaxpool._primitives import select
+from jaxpool._primitives.sum import add_p, spread_p
 from jaxpool._window import make_window
-from tests.cases import CASES
+from tests.cases import CASES, DERIVATIVE_CASES
 
+OPERATIONS = {"select_value", "select", "gather", "scatter", "add", "spread"}
 # Each case in one of the two orders, which differ in a comparison only, by turns.
 each_case = pytest.mark.parametrize(
     ("case", "order"),
@@ -21,15 +28,17 @@ def _window(case):
     return make_window(case.shape, *case.arguments, **case.options)
 
 
-def _inputs(case):
-    """Small integers, infinities and NaN: many ties, and sums that no order of adding changes."""
-    values = np.float32([-np.inf, -1, -1, 0, 1, 2, 2, np.nan])
-    return np.random.RandomState(0).choice(values, case.shape)
+def _inputs(case, dtype=np.float32):
+    """Small integers, infinities, NaN and both zeros: many ties, and sums that no order of adding changes."""
+    values = np.float32([-np.inf, -1, -1, 0, -0.0, 1, 2, 2, np.inf, np.nan])
+    return np.random.RandomState(0).choice(values, case.shape).astype(dtype)
 
 
 def _equal(actual, expected):
     for a, b in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         assert a.dtype == b.dtype
+        if jnp.issubdtype(a.dtype, jnp.floating):  # NumPy takes NaN of other types for unequal
+            a, b = np.float64(a), np.float64(b)
         np.testing.assert_array_equal(a, b)
 
 
@@ -37,83 +46,164 @@ def _whole(shape, seed):
     return np.random.RandomState(seed).randint(-4, 5, shape).astype(np.float32)
 
 
-def _run(platform, case, order):
-    """All that a platform does for one case, in one program."""
-    window, inputs = _window(case), _inputs(case)
+def _run(choices, case, order, dtype=np.float32):
+    """All that a platform or technique can do for one case, in one program."""
+    window, inputs = _window(case), _inputs(case, dtype)
+    counts = {d: axis.element_counts() for d, axis in window.pooled.items()}
 
     def run(inputs, tangent, cotangent):
-        value = platform.select_value(inputs, window, order)
-        both = platform.select(inputs, window, order)
-        pushed = platform.gather(tangent, both[1], inputs, window, order)
-        pulled = platform.scatter(cotangent, both[1], inputs, window, order)
-        return value, both, pushed, pulled, platform.add(tangent, window), platform.spread(cotangent, window)
+        results = {"select_value": choices.select_value(inputs, window, order)}
+        index = None
+        if choices is not native:
+            value, index = choices.select(inputs, window, order)
+            results["gather"] = choices.gather(tangent, index, inputs, window, order)
+            for d, count in counts.items():  # a window of padding may have any index
+                index *= lax.broadcast_in_dim((count > 0).astype(index.dtype), index.shape, (d,))
+            results["select"] = (value, index)
+        if choices in (native, tpu) and not _is_comparable(window, case.shape):
+            pass
+        else:
+            results["scatter"] = choices.scatter(cotangent, index, inputs, window, order)
+        results["add"] = choices.add(tangent, window, None)
+        results["spread"] = choices.spread(cotangent, window, None)
+        return results
 
-    return jax.jit(run)(inputs, _whole(case.shape, 1), _whole(window.output_shape(case.shape), 2))
+    tangent = _whole(case.shape, 1).astype(dtype)
+    cotangent = _whole(window.output_shape(case.shape), 2).astype(dtype)
+    return jax.jit(run)(inputs, tangent, cotangent)
 
 
+def _is_comparable(window, shape):
+    """XLA's select-and-scatter on the CPU takes no empty arrays, and padded windows column by column."""
+    padded = any(axis.low or axis.high for axis in window.pooled.values())
+    return 0 not in shape and not padded and native.can_scatter(window)
+
+
+@functools.cache
+def _expected(name, order, dtype=np.float32):
+    return _run(cpu, next(case for case in CASES if case.name == name), order, dtype)
+
+
+@pytest.mark.parametrize("technique", sorted(TECHNIQUES))
 @each_case
-def test_platforms_agree(case, order):
-    expected = _run(cpu, case, order)
-    _equal(_run(gpu, case, order), expected)
-    actual = _run(tpu, case, order)
-    if 0 in case.shape or any(axis.low or axis.high for axis in _window(case).pooled.values()):
-        # XLA's select-and-scatter on the CPU takes no empty arrays, and with padding it goes through a window
-        # column by column; JAX itself works around it there. The scatter of this platform is left out.
-        actual, expected = actual[:3] + actual[4:], expected[:3] + expected[4:]
-    _equal(actual, expected)
+def test_techniques_agree(case, order, technique):
+    if _window(case).taps > 50 and "stages" not in technique:
+        pytest.skip("all taps in one pass take long to compile for so large a window")
+    actual = _run(TECHNIQUES[technique], case, order)
+    _equal(actual, {name: _expected(case.name, order)[name] for name in actual})
 
 
-@each_case
-def test_techniques_agree(case, order):
-    """All taps at once and one axis after the other."""
-    window, inputs = _window(case), _inputs(case)
-    if window.taps > 50:
-        pytest.skip("all taps at once take long to compile for so large a window")
-    value, index = jax.jit(lambda x: taps.select(x, window, order))(inputs)
-    tangent, cotangent = _whole(case.shape, 1), _whole(value.shape, 2)
-
-    @jax.jit
-    def at_once(index, tangent, cotangent):
-        return (
-            taps.gather(tangent, index, window),
-            phases.scatter(cotangent, index, window),
-            phases.spread(cotangent, window),
-        )
-
-    @jax.jit
-    def by_axis(inputs, index, tangent, cotangent):
-        return (
-            taps.select_value(inputs, window, order),
-            taps.select_by_axis(inputs, window, order),
-            taps.gather_by_axis(tangent, index, window),
-            phases.scatter_by_axis(cotangent, index, window),
-            phases.spread_by_axis(cotangent, window),
-        )
-
-    expected = (value, (value, index), *at_once(index, tangent, cotangent))
-    _equal(by_axis(inputs, index, tangent, cotangent), expected)
+@pytest.mark.parametrize("platform", ["cuda", "tpu"])
+@pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+def test_platforms_agree(case, platform):
+    actual = _run(PLATFORMS[platform], case, "max")
+    _equal(actual, {name: _expected(case.name, "max")[name] for name in actual})
 
 
-def test_platforms_have_the_same_functions():
-    names = [
-        {n for n in vars(m) if callable(getattr(m, n)) and n.islower() and n[0] != "_"}
-        for m in PLATFORMS.values()
-    ]
-    assert all(found == names[0] for found in names)
-    assert names[0] == {"select_value", "select", "gather", "scatter", "add", "spread"}
+@pytest.mark.parametrize(("dtype", "order"), [("bfloat16", "max"), ("float16", "min")])
+@pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+def test_keys_order_as_numbers_do(case, order, dtype):
+    """On the CPU 16-bit numbers are compared as integers, by a technique of padding as they are."""
+    expected = _run(TECHNIQUES["padded"], case, order, dtype)
+    _equal(_run(cpu, case, order, dtype), expected)
+
+
+@pytest.mark.parametrize("size", [*range(3, 15), 31])
+def test_windows_of_every_size_in_stages(size):
+    """Along one axis: how a window is cut in two depends on its size."""
+    shape, order = (33, 2), "max" if size % 2 else "min"
+    inputs = np.random.RandomState(size).randint(0, 4, shape).astype(np.float32)
+    for padding, stride, dilation in (("VALID", 1, 1), ("SAME", 2, 1), ([(size, size)], 1, 2)):
+        window = make_window(shape, (size,), (stride,), padding, window_dilation=(dilation,))
+
+        def run(inputs, cotangent, window=window):
+            results = []
+            for technique in ("runs", "runs in stages", "padded in stages"):
+                choices = TECHNIQUES[technique]
+                value, index = choices.select(inputs, window, order)
+                results.append((value, index, choices.scatter(cotangent, index, inputs, window, order)))
+            return results
+
+        first, *others = jax.jit(run)(inputs, _whole(window.output_shape(shape), 1))
+        for other in others:
+            _equal(other, first)
+
+
+def test_platforms_have_the_same_operations():
+    for choices in {*PLATFORMS.values()}:
+        assert all(callable(getattr(choices, name)) for name in OPERATIONS)
+
+
+# --------------------------------------------------------------------------------------- forcing a technique
+
+
+def _text(function, *arguments):
+    return jax.jit(function).lower(*arguments).as_text()
+
+
+def test_a_technique_can_be_forced():
+    inputs = jnp.arange(12.0).reshape(6, 2)
+
+    def pool(x):
+        return jaxpool.max_pool(x, (3,))
+
+    usual = _text(pool, inputs)
+    with forced("native"):
+        native_text, expected = _text(pool, inputs), jax.jit(pool)(inputs)
+    with forced("runs in stages"), forced("padded"):
+        padded = _text(pool, inputs)
+        _equal(jax.jit(pool)(inputs), expected)
+    assert "reduce_window" in native_text
+    assert "reduce_window" not in usual + padded
+    assert usual != padded
+    assert _text(pool, inputs) == usual
+
+
+def test_a_forced_technique_that_does_not_apply_raises():
+    inputs = jnp.arange(12.0).reshape(6, 2)
+    window = make_window(inputs.shape, (3,), window_dilation=(2,))
+    index = jnp.zeros(window.output_shape(inputs.shape), window.index_dtype)
+
+    def scatter(x):
+        return select.scatter_p.bind(jnp.ones(index.shape), index, x, window=window, order="max")
+
+    with forced("native"), pytest.raises(NotImplementedError, match="has no select"):
+        jax.jit(lambda x: select.select_with_index(x, window, "max"))(inputs)
+    with forced("native"), pytest.raises(NotImplementedError, match="no dilation"):
+        jax.jit(scatter)(inputs)
+    with pytest.raises(KeyError, match="unknown"), forced("unknown"):
+        pass
+
+
+# -------------------------------------------------------------------------------------------- low precision
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("platform", [cpu, gpu, tpu], ids=lambda module: module.__name__.rpartition(".")[2])
-def test_low_precision_cotangents_add_up_in_float32(platform, dtype):
+@pytest.mark.parametrize("name", [*PLATFORMS, *sorted(TECHNIQUES)])
+def test_low_precision_adds_up_in_float32(name, dtype):
+    choices = PLATFORMS[name] if name in PLATFORMS else TECHNIQUES[name]
     window = make_window((599, 1), (300,))
     inputs = jnp.zeros((599, 1), dtype).at[299].set(1)
+    index = cpu.select(inputs, window, "max")[1]
+    cotangent = jnp.ones((300, 1), dtype)
 
     @jax.jit
-    def gradient(inputs, cotangent):
-        index = platform.select(inputs, window, "max")[1]
-        return platform.scatter(cotangent, index, inputs, window, "max")
+    def sums(inputs, index, cotangent):
+        return (
+            choices.scatter(cotangent, index, inputs, window, "max")[299, 0],
+            choices.spread(cotangent, window, None)[299, 0],
+            choices.add(jnp.ones_like(inputs), window, 2)[0, 0],
+        )
 
-    gradient = gradient(inputs, jnp.ones((300, 1), dtype))
-    assert gradient.dtype == jnp.dtype(dtype)
-    assert gradient[299] == 300
+    results = sums(inputs, index, cotangent)
+    assert all(result.dtype == jnp.dtype(dtype) for result in results)
+    assert [float(result) for result in results] == [300, 300, 150]
+
+
+def test_sums_are_linear_maps_and_each_others_transpose():
+    window = make_window((9, 2), (4,), (2,), "SAME")
+    x, y = _whole((9, 2), 1), _whole(window.output_shape((9, 2)), 2)
+    for divisor in (None, 3, "cells", "elements"):
+        forward = add_p.bind(x, window=window, divisor=divisor)
+        backward = spread_p.bind(y, window=window, divisor=divisor)
+        np.testing.assert_allclose(np.sum(forward * y), np.sum(x * backward), rtol=1e-5)

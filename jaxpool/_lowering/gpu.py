@@ -4,32 +4,24 @@ from __future__ import annotations
 
 from jax import Array
 
-from jaxpool._lowering import native, phases, taps
-from jaxpool._window import Window
+from jaxpool._lowering import folds, native
+from jaxpool._lowering.passes import Passes
+from jaxpool._window import Divisor, Window
+
+# Up to 5x5 taps, and some more, are one kernel: 5 to 7 times fewer bytes than XLA's select-and-scatter, which
+# also needs atomics. Beyond, XLA cuts the pass in pieces by itself, and takes long to do it.
+_passes = Passes(folds.Style(pad=True, together=True, keys=False), most_taps=32, most_in_line=8)
 
 # XLA fuses reduce-window with what comes before and after it.
 select_value = native.select_value
 add = native.add
 
-# Up to this, all taps are one kernel; beyond, a kernel for each dimension compiles in a fraction of the time.
-_MOST_TAPS_AT_ONCE = 32
+select = _passes.select
+gather = _passes.gather
+scatter = _passes.scatter
 
 
-def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-    by_axis = window.taps > _MOST_TAPS_AT_ONCE
-    return (taps.select_by_axis if by_axis else taps.select)(operand, window, order)
-
-
-def gather(tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    by_axis = window.taps > _MOST_TAPS_AT_ONCE
-    return (taps.gather_by_axis if by_axis else taps.gather)(tangent, index, window)
-
-
-def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    # One kernel and 5 to 7 times fewer bytes than XLA's select-and-scatter, which also needs atomics.
-    by_axis = window.taps > _MOST_TAPS_AT_ONCE
-    return (phases.scatter_by_axis if by_axis else phases.scatter)(cotangent, index, window)
-
-
-def spread(cotangent: Array, window: Window) -> Array:
-    return phases.spread(cotangent, window)
+def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
+    # Where windows tile the array, all phases are the same pass, of which XLA would make a kernel by itself.
+    tiles = all(axis.tiles for axis in window.pooled.values())
+    return (native if tiles else _passes).spread(cotangent, window, divisor)

@@ -7,42 +7,63 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxpool._lowering import taps
+from jaxpool._lowering.divisors import divide
+from jaxpool._lowering.order import identity
 from jaxpool._precision import accumulation_dtype
-from jaxpool._window import Window
+from jaxpool._window import Divisor, Window
 
 _REDUCERS = {"max": lax.max, "min": lax.min}
 
 
 def select_value(operand: Array, window: Window, order: str) -> Array:
     """The first of each window's elements in `order`."""
-    return _reduce(operand, taps.identity(order, operand.dtype), _REDUCERS[order], window)
+    return _reduce(operand, identity(order, operand.dtype), _REDUCERS[order], window)
 
 
-def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-    """The first of each window's elements in `order`, and the number of its tap.
-
-    The two are independent, so that XLA drops the index of a program that does not use it.
-    """
-    return select_value(operand, window, order), taps.select(operand, window, order)[1]
+def add(operand: Array, window: Window, divisor: Divisor) -> Array:
+    """The sum of each window's elements, over the divisor."""
+    total = _sum(operand.astype(accumulation_dtype(operand.dtype)), window)
+    return divide(total, window, divisor).astype(operand.dtype)
 
 
-def add(operand: Array, window: Window) -> Array:
-    """The sum of each window's elements."""
-    return _reduce(operand, np.zeros((), operand.dtype), lax.add, window)
+def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
+    """Adds what comes from each window, over the divisor, to all its cells."""
+    shares = divide(cotangent.astype(accumulation_dtype(cotangent.dtype)), window, divisor)
+    shares = shares.astype(_received_dtype(cotangent.dtype, window))
+    if all(axis.tiles for axis in window.pooled.values()):
+        return _repeat(shares, window)
+    operand = jax.ShapeDtypeStruct(window.input_shape(shares.shape), shares.dtype)
+    (result,) = jax.linear_transpose(lambda x: _sum(x, window), operand)(shares)
+    return result.astype(cotangent.dtype)
 
 
-def spread(cotangent: Array, window: Window) -> Array:
-    """Adds what comes from each window to all its cells."""
-    operand = jax.ShapeDtypeStruct(window.input_shape(cotangent.shape), cotangent.dtype)
-    (result,) = jax.linear_transpose(lambda x: add(x, window), operand)(cotangent)
-    return result
+def _repeat(shares: Array, window: Window) -> Array:
+    """Where windows tile an array, each cell receives from one: a copy."""
+    shape, dimensions = [], []
+    for d, length in enumerate(shares.shape):
+        dimensions.append(len(shape))
+        shape += [length, window.pooled[d].size] if d in window.pooled else [length]
+    return lax.reshape(lax.broadcast_in_dim(shares, shape, dimensions), window.input_shape(shares.shape))
 
 
-def scatter(cotangent: Array, operand: Array, window: Window, order: str) -> Array:
+def _received_dtype(dtype: np.dtype, window: Window) -> np.dtype:
+    """What cells add up in: as they are where no two windows overlap, for a TPU to move fewer bytes."""
+    overlap = any(axis.extent > axis.stride for axis in window.pooled.values())
+    return accumulation_dtype(dtype) if overlap else dtype
+
+
+def can_scatter(window: Window) -> bool:
+    """Select-and-scatter knows no dilation, and does not say what a window without elements does."""
+    axes = window.pooled.values()
+    return all(axis.dilation == 1 and axis.element_counts().all() for axis in axes)
+
+
+def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
     """Adds what comes from each window to the cell that is its first element in `order`."""
+    if not can_scatter(window):
+        raise NotImplementedError(f"select-and-scatter takes no dilation and no empty windows, got {window}.")
     dtype = cotangent.dtype
-    wide = accumulation_dtype(dtype)
+    wide = _received_dtype(dtype, window)
     keeps = lax.ge if order == "max" else lax.le
 
     def select(current: Array, candidate: Array) -> Array:
@@ -62,6 +83,10 @@ def scatter(cotangent: Array, operand: Array, window: Window, order: str) -> Arr
         **_arguments(window),
     )
     return result.astype(dtype)
+
+
+def _sum(operand: Array, window: Window) -> Array:
+    return _reduce(operand, np.zeros((), operand.dtype), lax.add, window)
 
 
 def _reduce(operand: Array, init: np.ndarray, reducer, window: Window) -> Array:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from jax import Array
 
-from jaxpool._lowering import native, phases, taps
+from jaxpool._lowering import folds, native
+from jaxpool._lowering.passes import Passes
 from jaxpool._window import Window
 
+_passes = Passes(folds.Style(pad=True, together=True, keys=False), most_taps=32, most_in_line=8)
+
 select_value = native.select_value
-select = native.select
 add = native.add
 spread = native.spread
+gather = _passes.gather
 
 
-def gather(tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    return taps.gather(tangent, index, window)
+def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
+    # The two are independent, so that XLA drops the index of a program that does not use it.
+    return native.select_value(operand, window, order), _passes.select(operand, window, order)[1]
 
 
 def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    # Select-and-scatter knows no dilation, and does not say what a window without elements does.
-    axes = window.pooled.values()
-    if any(axis.dilation > 1 or not axis.element_counts().all() for axis in axes):
-        return phases.scatter(cotangent, index, window)
-    return native.scatter(cotangent, operand, window, order)
+    choice = native if native.can_scatter(window) else _passes
+    return choice.scatter(cotangent, index, operand, window, order)

@@ -12,10 +12,10 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._lowering import taps
+from jaxpool._lowering.sweep import Block, Source, over_windows
 from jaxpool._ops._arrays import as_array
 from jaxpool._precision import accumulation_dtype
-from jaxpool._window import Axis, Padding, Window, make_window
+from jaxpool._window import Padding, Window, make_window
 
 
 def pool(
@@ -107,36 +107,23 @@ def _kind(dtype: np.dtype) -> int:
 def _pool(inputs: Array, init: Array, reduce_fn: Callable, window: Window) -> Array:
     dtype = accumulation_dtype(inputs.dtype)
     value = inputs.astype(dtype)
-    for d, axis in reversed(window.pooled.items()):
-        value = _reduce_axis(value, reduce_fn, window.only(d), d, axis)
-    init = lax.full_like(value, 0) + init.astype(dtype)
+    for d in reversed(window.pooled):
+        fold = functools.partial(_reduce, reduce_fn, init.astype(dtype))
+        value = over_windows(fold, window.only(d), Source(value, None), pad=False)
+    init = lax.broadcast(init.astype(dtype), value.shape)
     value = _combine(reduce_fn, init, value)
     for d, axis in window.pooled.items():
-        value = _where(axis.element_counts() > 0, d, value, init)
+        some = axis.element_counts() > 0
+        if not some.all():
+            value = lax.select(lax.broadcast_in_dim(some, value.shape, (d,)), value, init)
     return value.astype(inputs.dtype)
 
 
-def _reduce_axis(value: Array, reduce_fn: Callable, window: Window, d: int, axis: Axis) -> Array:
-    if axis.length == 0:
-        return jnp.zeros(window.output_shape(value.shape), value.dtype)
-    # Padding repeats the edge: it takes no part, and `reduce_fn` and its derivative see ordinary elements.
-    first, last = lax.slice_in_dim(value, 0, 1, axis=d), lax.slice_in_dim(value, -1, None, axis=d)
-    padded = lax.concatenate([first] * axis.low + [value] + [last] * axis.high, d)
-    slices = taps.slices(padded, window)
-    holds = axis.holds()
-    result, some = next(slices), holds[:, 0]
-    for tap, candidate in enumerate(slices, start=1):
-        joined = _where(some, d, _combine(reduce_fn, result, candidate), candidate)
-        result = _where(holds[:, tap], d, joined, result)
-        some = some | holds[:, tap]
-    return result
-
-
-def _where(mask: np.ndarray, d: int, true: Array, false: Array) -> Array:
-    """Chooses by a mask along one dimension, which is known and often all true."""
-    if mask.all():
-        return true
-    return jnp.where(np.expand_dims(mask, tuple(e for e in range(true.ndim) if e != d)), true, false)
+def _reduce(reduce_fn: Callable, init: Array, block: Block, source: Source) -> Array:
+    elements = [tap.read(source) for tap in block.taps()]
+    if not elements:
+        return block.full(source, init)
+    return functools.reduce(functools.partial(_combine, reduce_fn), elements)
 
 
 def _combine(reduce_fn: Callable, first: Array, second: Array) -> Array:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool._ops._arrays import as_array
-from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_sum
-from jaxpool._window import Padding, Window, make_window
+from jaxpool._window import Divisor, Padding, Window, make_window
 
 
 def sum_pool(
@@ -158,33 +156,16 @@ def avg_pool(
             raise TypeError(f"divisor_override must be None or an int, got {divisor_override!r}.")
         if divisor_override == 0:
             raise ValueError("divisor_override must not be 0, got 0.")
-        divisor_override = int(divisor_override)
-    return _average(array, window, bool(count_include_pad), divisor_override)
+        return _average(array, window, int(divisor_override))
+    return _average(array, window, "cells" if count_include_pad else "elements")
 
 
 @functools.partial(jax.jit, static_argnums=(1,), inline=True)
 def _sum(inputs: Array, window: Window) -> Array:
-    dtype = np.dtype(np.int32) if inputs.dtype == np.bool_ else inputs.dtype
-    return window_sum(inputs.astype(accumulation_dtype(dtype)), window).astype(dtype)
+    return window_sum(inputs.astype(np.int32) if inputs.dtype == np.bool_ else inputs, window)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
-def _average(inputs: Array, window: Window, count_include_pad: bool, divisor: int | None) -> Array:
+@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
+def _average(inputs: Array, window: Window, divisor: Divisor) -> Array:
     dtype = jax.eval_shape(jnp.mean, inputs).dtype
-    total = window_sum(inputs.astype(accumulation_dtype(dtype)), window)
-    if divisor is not None:
-        return (total / divisor).astype(dtype)
-    counts = {d: axis.element_counts(count_include_pad) for d, axis in window.pooled.items()}
-    return (total / _divisor(counts, total)).astype(dtype)
-
-
-def _divisor(counts: dict[int, np.ndarray], total: Array) -> Array | int:
-    """The number of elements of each window: a product of one count per axis, at least 1."""
-    if all(len(set(count)) == 1 for count in counts.values()):
-        return max(math.prod(int(count[0]) for count in counts.values()), 1)
-    # Only the pooled axes take part, so XLA has no large constant to fold.
-    shape = tuple(n if d in counts else 1 for d, n in enumerate(total.shape))
-    divisor = lax.full(shape, 1, total.dtype)
-    for d, count in counts.items():
-        divisor *= lax.broadcast_in_dim(np.maximum(count, 1).astype(total.dtype), shape, (d,))
-    return divisor
+    return window_sum(inputs.astype(dtype), window, divisor)

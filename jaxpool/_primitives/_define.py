@@ -12,7 +12,7 @@ from jax.extend.core import Primitive
 from jax.interpreters import batching, mlir
 from jax.sharding import AbstractMesh, use_abstract_mesh
 
-from jaxpool._lowering import PLATFORMS
+from jaxpool._lowering import PLATFORMS, implementation
 from jaxpool._window import Window
 
 
@@ -22,9 +22,9 @@ def define(name: str, abstract: Callable, *, multiple_results: bool = False) -> 
     primitive.multiple_results = multiple_results
     primitive.def_abstract_eval(abstract)
     batching.primitive_batchers[primitive] = _batching_rule(primitive)
-    for platform, choices in PLATFORMS.items():
-        mlir.register_lowering(primitive, _lowering_rule(getattr(choices, name), multiple_results), platform)
-    primitive.def_impl(getattr(PLATFORMS[None], name))
+    for platform in PLATFORMS:
+        mlir.register_lowering(primitive, _lowering_rule(platform, name, multiple_results), platform)
+    primitive.def_impl(lambda *operands, **params: implementation(None, name)(*operands, **params))
     return primitive
 
 
@@ -39,14 +39,14 @@ def check_sharding(operand: Any, window: Window) -> None:
             )
 
 
-def _lowering_rule(function: Callable, multiple_results: bool) -> Callable:
+def _lowering_rule(platform: str | None, name: str, multiple_results: bool) -> Callable:
     # How an array is laid out over an explicit mesh has been settled by the types. Below them, XLA carries
     # the layout along by itself, and constants and masks need not repeat it.
     no_mesh = AbstractMesh((), ())
 
     def without_mesh(*operands: Array, **params: Any) -> Any:
         with use_abstract_mesh(no_mesh):
-            return function(*operands, **params)
+            return implementation(platform, name)(*operands, **params)
 
     lower = mlir.lower_fun(without_mesh, multiple_results)
 

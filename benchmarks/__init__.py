@@ -1,0 +1,1 @@
+"""How fast the pools are: `python -m benchmarks` measures, `python -m benchmarks.platforms` compiles."""

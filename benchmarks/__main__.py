@@ -1,0 +1,100 @@
+"""Measures how fast jaxpool is, beside Flax, PyTorch and the memory.
+
+    python -m benchmarks            # all cases: about twelve minutes on two cores
+    python -m benchmarks --quick    # a few of them, in less than a minute
+
+The results are printed and written as `<platform>.json` and `<platform>.png`, or `<platform>-quick` of
+both. Of what JAX runs on, its first device is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+try:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from benchmarks import contenders, measurements, networks, picture, programs, report
+    from benchmarks.cases import CASES
+    from benchmarks.timing import FULL, QUICK, keep_freed_memory
+except ModuleNotFoundError as error:
+    install = 'pip install -e ".[benchmarks]"'
+    sys.exit(f"{error}. All that the benchmark needs is installed, in a checkout, by\n  {install}")
+
+LARGE = 256 * 2**20  # bytes: an accelerator's caches hold little of it, and to launch takes no time beside
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    description = (__doc__ or "").split("\n")[0]
+    style = argparse.ArgumentDefaultsHelpFormatter
+    parser = argparse.ArgumentParser("benchmarks", description=description, formatter_class=style)
+    parser.add_argument("--quick", action="store_true", help="fewer cases and samples: under a minute")
+    parser.add_argument(
+        "--out", type=Path, default="benchmarks/results", metavar="DIR", help="for JSON and picture"
+    )
+    return parser.parse_args(arguments)
+
+
+def run(quick: bool, progress: Progress) -> report.Results:
+    """Measures everything, one after the other; on an accelerator with larger batches, to keep it busy."""
+    on_accelerator = jax.default_backend() != "cpu"
+    with_pytorch = not contenders.why_without_pytorch()
+    effort, compilations = (QUICK, 1) if quick else (FULL, 3)
+    cases = [case for case in CASES if case.quick or not quick]
+    if on_accelerator:
+        cases = [contenders.enlarge(case, LARGE) for case in cases]
+    chosen_networks = [network for network in networks.NETWORKS if network.quick or not quick]
+    chosen_programs = [case for case in cases if programs.is_examined(case)]
+    bar = progress.add_task("", total=len(cases) + len(chosen_networks) + len(chosen_programs))
+
+    def follow(items, name):
+        for item in items:
+            progress.update(bar, description=f"{name}: {item}", refresh=True)
+            yield item
+            progress.advance(bar)
+
+    return report.Results(
+        report.describe_environment("python -m benchmarks" + " --quick" * quick),
+        [
+            measurements.measure(case, effort, with_pytorch=with_pytorch, queued=on_accelerator)
+            for case in follow(cases, "pool")
+        ],
+        {
+            str(network): networks.measure(network, effort, queued=on_accelerator)
+            for network in follow(chosen_networks, "training")
+        },
+        {str(case): programs.examine(case, compilations) for case in follow(chosen_programs, "program")},
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse_arguments(arguments)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"--out: {error}")
+
+    if reason := contenders.why_without_pytorch():
+        print(f"{reason}: its columns are left out.")
+    keep_freed_memory()
+    # Drawn between measurements, not by a thread during them.
+    with Progress(console=Console(stderr=True), auto_refresh=False) as progress:
+        results = run(options.quick, progress)
+    # A table in a file or a pipe has no width to fit.
+    report.print_tables(results, Console(width=None if sys.stdout.isatty() else 150))
+
+    environment = results.environment
+    path = options.out / (environment["platform"] + "-quick" * options.quick)
+    report.write_json(results, path.with_suffix(".json"))
+    picture.draw(results.measurements, f"Pools on {environment['device']}", path.with_suffix(".png"))
+    print(f"Written: {path}.json and {path}.png")
+
+
+if __name__ == "__main__":
+    main()

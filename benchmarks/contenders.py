@@ -1,0 +1,177 @@
+"""The same pool by jaxpool, by Flax and by PyTorch, as calls that take no arguments, ready to be timed."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.util
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxpool
+from benchmarks.cases import Case
+from benchmarks.timing import Call
+
+Pool = Callable[[jax.Array], jax.Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """One library's way to pool: its result, and its `forward`, `backward` and `both`."""
+
+    result: np.ndarray  # in float32, which holds every bfloat16
+    calls: dict[str, Call]
+
+
+def why_without_pytorch() -> str:
+    """The reason to leave PyTorch out; empty if there is none."""
+    if importlib.util.find_spec("torch") is None:
+        return "PyTorch is not installed"
+    return "PyTorch is measured on CPU only" if jax.default_backend() != "cpu" else ""
+
+
+def cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def enlarge(case: Case, size: int) -> Case:
+    """The case with its batch repeated until the input has at least `size` bytes."""
+    factor = math.ceil(size / (math.prod(case.shape) * jnp.dtype(case.dtype).itemsize))
+    return dataclasses.replace(case, shape=(factor * case.shape[0], *case.shape[1:]))
+
+
+def output_shape(case: Case) -> tuple[int, ...]:
+    return jaxpool.output_shape(case.shape, *case.arguments, **case.options)
+
+
+def selects(case: Case) -> bool:
+    """Whether the pool takes one element of each window; the others add them all."""
+    return case.function in ("max_pool", "min_pool")
+
+
+def normal(shape: tuple[int, ...], dtype: Any, seed: int) -> jax.Array:
+    """Normal random numbers, the same in every run."""
+    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape, np.float32)).astype(dtype)
+
+
+def contenders(case: Case, inputs: jax.Array, with_pytorch: bool) -> dict[str, Contender]:
+    """All who can do the case, with the same inputs and cotangents, and seen to agree."""
+    cotangent = normal(output_shape(case), case.dtype, seed=1)
+    found = {
+        "jaxpool": jax_contender(jaxpool_pool(case), inputs, cotangent),
+        "flax": jax_contender(flax_pool(case), inputs, cotangent),
+    }
+    # PyTorch has no minimum.
+    if with_pytorch and case.function != "min_pool":
+        found["pytorch"] = pytorch_contender(case, inputs, cotangent)
+    check_agreement(case, found)
+    return found
+
+
+def check_agreement(case: Case, found: dict[str, Contender]) -> None:
+    """Raises where a contender computes something else than jaxpool, for then its time means nothing."""
+    expected = found["jaxpool"].result
+    tolerance = _tolerance(case) * np.abs(expected).max()
+    for name, contender in found.items():
+        same_shape = contender.result.shape == expected.shape
+        if not (same_shape and np.allclose(contender.result, expected, rtol=0, atol=tolerance)):
+            raise ValueError(f"{name} and jaxpool compute different results for {case}")
+
+
+def _tolerance(case: Case) -> float:
+    """The largest error, where the largest result is one."""
+    if selects(case):
+        return 0.0
+    # Flax adds bfloat16 in bfloat16: over 31x31 elements it errs by a tenth of the largest sum.
+    return 0.2 if case.dtype == "bfloat16" else 1e-5
+
+
+def jaxpool_pool(case: Case) -> Pool:
+    return lambda x: getattr(jaxpool, case.function)(x, *case.arguments, **case.options)
+
+
+def flax_pool(case: Case) -> Pool:
+    """Flax's pool. It wants channels last: those that come first are viewed as more batch, at no cost."""
+    functions = {
+        "max_pool": nn.max_pool,
+        "min_pool": nn.pooling.min_pool,
+        "avg_pool": nn.avg_pool,
+        "sum_pool": lambda x, *arguments: nn.pool(x, 0.0, jax.lax.add, *arguments),
+    }
+    pool = functions[case.function]
+    if case.channel_axis == -1:
+        return lambda x: pool(x, *case.arguments)
+    merged = (-1, *case.shape[2:], 1)
+    return lambda x: pool(x.reshape(merged), *case.arguments).reshape(output_shape(case))
+
+
+def both_passes(pool: Pool) -> Callable[[jax.Array, jax.Array], Any]:
+    """The value of a pool and the gradient, as one function."""
+
+    def both(x, cotangent):
+        value, pullback = jax.vjp(pool, x)
+        return value, pullback(cotangent)
+
+    return both
+
+
+def jax_contender(pool: Pool, inputs: jax.Array, cotangent: jax.Array) -> Contender:
+    """A pool of JAX, compiled. The backward pass alone starts from what the forward pass kept for it."""
+
+    forward, forward_for_backward = jax.jit(pool), jax.jit(lambda x: jax.vjp(pool, x))
+    # As leaves, because to take the pullback apart at each call costs 10 to 20 microseconds of Python.
+    kept, structure = jax.tree.flatten(forward_for_backward(inputs)[1])
+    backward = jax.jit(lambda kept, cotangent: jax.tree.unflatten(structure, kept)(cotangent))
+    calls = {
+        "forward": functools.partial(forward, inputs),
+        "backward": functools.partial(backward, kept, cotangent),
+        "both": functools.partial(jax.jit(both_passes(pool)), inputs, cotangent),
+        "forward_for_backward": functools.partial(forward_for_backward, inputs),
+    }
+    return Contender(np.array(forward(inputs), np.float32), calls)
+
+
+def pytorch_contender(case: Case, inputs: jax.Array, cotangent: jax.Array) -> Contender:
+    """PyTorch's pool, on all cores, in the layout of the case and in the form that it likes best.
+
+    Channels that come last stay so in memory, in two and three dimensions by PyTorch's `channels_last`;
+    in one dimension it has no such format.
+    """
+    import torch  # pyright: ignore[reportMissingImports]
+
+    def tensor(array: jax.Array) -> torch.Tensor:
+        dtype = getattr(torch, case.dtype)
+        values = torch.from_numpy(np.array(array, np.float32)).to(dtype).movedim(case.channel_axis, 1)
+        return values.contiguous() if values.ndim == 3 else values
+
+    torch.set_num_threads(cores())
+    rank = len(case.window_shape)
+    kind = "max" if case.function == "max_pool" else "avg"
+    options = {"divisor_override": 1} if case.function == "sum_pool" else {}
+    low_padding = tuple(low for low, _ in case.padding)
+    function = getattr(torch.nn.functional, f"{kind}_pool{rank}d")
+    pool = functools.partial(
+        function, kernel_size=case.window_shape, stride=case.strides, padding=low_padding, **options
+    )
+    x, gradient = tensor(inputs), tensor(cotangent)
+    variable = x.clone().requires_grad_()
+    value = pool(variable)
+
+    def both():
+        value = pool(variable)
+        return value, torch.autograd.grad(value, variable, gradient)
+
+    calls = {
+        "forward": torch.no_grad()(lambda: pool(x)),
+        "backward": lambda: torch.autograd.grad(value, variable, gradient, retain_graph=True),
+        "both": both,
+    }
+    return Contender(value.detach().movedim(1, case.channel_axis).float().numpy(), calls)

@@ -1,0 +1,65 @@
+"""What comes first in a selection: the largest or smallest element, or a NaN."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+_BETTER = {"max": lax.gt, "min": lax.lt}
+
+
+def identity(order: str, dtype: np.dtype, *, keys: bool = False) -> np.ndarray:
+    """What every element precedes in `order`, or ties with: the value of a window that has none."""
+    if keys:
+        infinity = np.array(np.inf, dtype).view(np.int16)
+        return ~infinity if order == "max" else infinity
+    sign = -1 if order == "max" else 1
+    if dtype == np.bool_:
+        return np.array(order == "min")
+    if jnp.issubdtype(dtype, jnp.inexact):
+        return np.array(sign * np.inf, dtype)
+    limits = jnp.iinfo(dtype)
+    return np.array(limits.min if order == "max" else limits.max, dtype)
+
+
+def first(order: str, current: Array, candidate: Array) -> Array:
+    """The one that precedes; the current one where they tie."""
+    better = _BETTER[order](candidate, current)
+    if jnp.issubdtype(candidate.dtype, jnp.floating):
+        better |= candidate != candidate
+    return lax.select(better, candidate, current)
+
+
+def is_first(candidate: Array, value: Array) -> Array:
+    """Whether a candidate ties with the first of the elements that it is one of."""
+    ties = candidate == value
+    if jnp.issubdtype(candidate.dtype, jnp.floating):
+        ties |= candidate != candidate
+    return ties
+
+
+def has_keys(dtype: np.dtype) -> bool:
+    """Whether XLA:CPU compares these numbers 20 to 50 times faster as integers."""
+    return jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits == 16
+
+
+def to_keys(numbers: Array, order: str) -> Array:
+    """Integers in the order of 16-bit floating-point numbers; a NaN precedes them all."""
+    bits = lax.bitcast_convert_type(numbers, np.int16)
+    largest = lax.full_like(bits, np.iinfo(np.int16).max)
+    magnitude = bits & largest
+    keys = bits ^ (lax.shift_right_arithmetic(bits, lax.full_like(bits, 15)) & largest)
+    infinity = lax.full_like(bits, np.array(np.inf, numbers.dtype).view(np.int16).item())
+    return lax.select(magnitude > infinity, largest if order == "max" else ~largest, keys)
+
+
+def from_keys(keys: Array, dtype: np.dtype) -> Array:
+    largest = lax.full_like(keys, np.iinfo(np.int16).max)
+    bits = keys ^ (lax.shift_right_arithmetic(keys, lax.full_like(keys, 15)) & largest)
+    return lax.bitcast_convert_type(bits, dtype)
+
+
+def with_one_zero(keys: Array) -> Array:
+    """The keys with that of -0 replaced by that of +0: the two tie."""
+    return lax.select(keys == lax.full_like(keys, -1), lax.full_like(keys, 0), keys)

@@ -1,0 +1,233 @@
+"""One pass over arrays in which every result is folded from the few elements that windows join to it.
+
+Tap `i` of window `o` is the cell `o * stride - low + i * dilation`. Towards the windows, each window is
+folded from its cells; towards the cells, each cell is folded from the windows that cover it, so that nothing
+is ever scattered. For neighbouring results a tap is one slice, and a pass is an elementwise loop over slices.
+
+Near the ends of an array some taps fall into the padding. There are two ways to deal with them:
+
+- by *runs* (`pad=False`): results are cut into runs that have the same taps, which are folded by themselves
+  and concatenated. XLA:CPU makes one kernel of it, a vectorised loop for each run. Only the last dimension is
+  padded, because runs would break up that loop.
+- by padding the slice of each tap to the length of the results (`pad=True`): a GPU compares an index for it.
+
+Towards the cells, those whose positions agree modulo the stride are a *phase*: the same taps cover them all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jax import Array, lax
+
+from jaxpool._window import Axis, Window
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """An array that results are folded from, and what stands for elements where there are none.
+
+    Where nothing may, the padding is `None`, and the array is never padded.
+    """
+
+    array: Array
+    padding: Any = 0
+
+    def padded(self, pads: Mapping[int, tuple[int, int]]) -> Source:
+        if not any(low or high for low, high in pads.values()):
+            return self
+        config = [(*pads.get(d, (0, 0)), 0) for d in range(self.array.ndim)]
+        padding = lax.convert_element_type(self.padding, self.array.dtype)
+        return Source(lax.pad(self.array, padding, config), self.padding)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Part:
+    """A tap along one axis: where its slice of the source starts; how many results at each end lack it."""
+
+    number: int
+    start: int
+    low: int
+    high: int
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """Neighbouring results along one axis and their taps, which are `step` cells of the source apart."""
+
+    start: int
+    length: int
+    step: int
+    parts: tuple[_Part, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Tap:
+    """A tap of a block of results, and its number in the window."""
+
+    number: int
+    parts: Mapping[int, tuple[_Run, _Part]]
+
+    def read(self, source: Source) -> Array:
+        """The element of the source at this tap, for each result."""
+        start, stop, step = [0] * source.array.ndim, list(source.array.shape), [1] * source.array.ndim
+        for d, (run, part) in self.parts.items():
+            held = run.length - part.low - part.high
+            start[d], stop[d], step[d] = part.start, part.start + (held - 1) * run.step + 1, run.step
+        elements = Source(lax.slice(source.array, start, stop, step), source.padding)
+        return elements.padded({d: (part.low, part.high) for d, (_, part) in self.parts.items()}).array
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Results that are folded together: one run along each axis."""
+
+    runs: Mapping[int, _Run]
+    tap_strides: Mapping[int, int]
+
+    def taps(self) -> Iterator[Tap]:
+        """The taps that any of the results have, in the window's row-major order."""
+        for parts in itertools.product(*(run.parts for run in self.runs.values())):
+            paired = {d: (run, part) for (d, run), part in zip(self.runs.items(), parts, strict=True)}
+            yield Tap(sum(part.number * self.tap_strides[d] for d, (_, part) in paired.items()), paired)
+
+    def full(self, source: Source, value: Any, dtype: Any = None) -> Array:
+        """A block that holds one value; of the source's dtype where no other is given."""
+        shape = [self.runs[d].length if d in self.runs else n for d, n in enumerate(source.array.shape)]
+        return lax.full(shape, value, dtype or source.array.dtype)
+
+    def of(self, results: Array) -> Array:
+        """The block's part of an array of results."""
+        for d, run in self.runs.items():
+            results = lax.slice_in_dim(results, run.start, run.start + run.length, axis=d)
+        return results
+
+    def along(self, dimension: int, numbers: np.ndarray) -> np.ndarray:
+        """The block's part of one number for each result along a dimension."""
+        run = self.runs.get(dimension)
+        return numbers if run is None else numbers[run.start : run.start + run.length]
+
+
+Fold = Callable[..., Array]  # of a block and the sources
+# A run takes about 10 ms to compile; windows up to 7 cells have 7.
+_MOST_RUNS = 8
+
+
+def over_windows(fold: Fold, window: Window, *sources: Source, pad: bool) -> Array:
+    """Each window folded from its cells; `fold` computes one block of the result from the sources."""
+    segments = {}
+    for d, axis in window.pooled.items():
+        runs = _window_runs(axis, pad)
+        if _too_many(runs, axis.stride, d, window) and all(s.padding is not None for s in sources):
+            sources = tuple(source.padded({d: (axis.low, axis.high)}) for source in sources)
+            runs = _window_runs(axis.padded(), pad)
+        segments[d] = [[runs]]
+    return _assemble(fold, sources, segments, window.tap_strides)
+
+
+def over_cells(fold: Fold, window: Window, *sources: Source, pad: bool) -> Array:
+    """Each cell folded from the windows that cover it; `fold` computes one block from the sources."""
+    segments = {}
+    for d, axis in window.pooled.items():
+        segments[d] = _cell_segments(axis, pad)
+        if _too_many(segments[d][0][0], axis.stride, d, window):
+            axis, pads = axis.with_windows_around()
+            sources = tuple(source.padded({d: pads}) for source in sources)
+            segments[d] = _cell_segments(axis, pad)
+    return _assemble(fold, sources, segments, window.tap_strides)
+
+
+def _too_many(runs: list[_Run], stride: int, dimension: int, window: Window) -> bool:
+    """Whether to pad the sources along a dimension: for compilation, or because runs would be inner loops."""
+    innermost = dimension == len(window.axes) - 1 and stride == 1
+    return len(runs) > (1 if innermost else _MOST_RUNS)
+
+
+def _window_runs(axis: Axis, pad: bool) -> list[_Run]:
+    taps = np.arange(axis.size)
+    return _runs(axis.holds(), taps, taps * axis.dilation - axis.low, axis.stride, pad)
+
+
+def _cell_segments(axis: Axis, pad: bool) -> list[list[list[_Run]]]:
+    """The phases of all cells but the last few, which do not fill a stride, and of these."""
+    quotients, rest = divmod(axis.length, axis.stride)
+    main = [_cell_runs(axis, phase, quotients, pad) for phase in range(axis.stride)]
+    tail = [_cell_runs(axis, quotients * axis.stride + phase, 1, pad) for phase in range(rest)]
+    return [segment for segment, cells in ((main, quotients), (tail, rest)) if cells] or [main]
+
+
+def _cell_runs(axis: Axis, cell: int, count: int, pad: bool) -> list[_Run]:
+    """Cells from `cell` on, a stride apart; a tap of the window `q + first` falls on the q-th of them."""
+    taps = np.arange(axis.size)
+    first, rest = np.divmod(cell + axis.low - taps * axis.dilation, axis.stride)
+    taps, first = taps[rest == 0], first[rest == 0]
+    windows = np.arange(count)[:, None] + first
+    return _runs((windows >= 0) & (windows < axis.windows), taps, first, 1, pad)
+
+
+def _runs(holds: np.ndarray, taps: np.ndarray, first: np.ndarray, step: int, pad: bool) -> list[_Run]:
+    """Cuts results into runs; `holds` says which (results, taps) there are, `first` where a tap starts."""
+    cuts = [] if pad else (np.flatnonzero((holds[1:] != holds[:-1]).any(axis=1)) + 1).tolist()
+    runs = []
+    for start, stop in itertools.pairwise([0, *cuts, len(holds)]):
+        parts = []
+        for i in np.flatnonzero(holds[start:stop].any(axis=0)):
+            held = np.flatnonzero(holds[start:stop, i])
+            low, high = int(held[0]), stop - start - 1 - int(held[-1])
+            parts.append(_Part(int(taps[i]), int(first[i]) + (start + low) * step, low, high))
+        runs.append(_Run(start, stop - start, step, tuple(parts)))
+    return runs
+
+
+def _assemble(
+    fold: Fold,
+    sources: Sequence[Source],
+    segments: Mapping[int, list[list[list[_Run]]]],
+    tap_strides: Mapping[int, int],
+) -> Array:
+    """Folds all blocks and puts them together: segments and runs along their axes, phases between."""
+
+    def join(chosen: dict[int, list[list[_Run]]]) -> Array:
+        if len(chosen) == len(segments):
+            return _interleave(fold, sources, chosen, tap_strides)
+        d = list(segments)[len(chosen)]
+        return _concatenate([join({**chosen, d: phases}) for phases in segments[d]], d)
+
+    return join({})
+
+
+def _interleave(
+    fold: Fold,
+    sources: Sequence[Source],
+    phases: Mapping[int, list[list[_Run]]],
+    tap_strides: Mapping[int, int],
+) -> Array:
+    """Puts the phases of each axis along a new one behind it, and merges the two: to cell q * s + p."""
+    split = [d for d in phases if len(phases[d]) > 1]
+
+    def behind(dimension: int) -> int:
+        return dimension + sum(d < dimension for d in split)
+
+    def build(runs: dict[int, _Run]) -> Array:
+        if len(runs) < len(phases):
+            d = list(phases)[len(runs)]
+            joined = [
+                _concatenate([build({**runs, d: run}) for run in phase], behind(d)) for phase in phases[d]
+            ]
+            return _concatenate(joined, behind(d) + 1)
+        block = fold(Block(runs, tap_strides), *sources)
+        return lax.expand_dims(block, [behind(d) + 1 for d in split]) if split else block
+
+    result = build({})
+    shape = list(result.shape)
+    for d in split:
+        shape[d : d + 2] = [shape[d] * shape[d + 1]]
+    return lax.reshape(result, shape)
+
+
+def _concatenate(blocks: list[Array], dimension: int) -> Array:
+    return blocks[0] if len(blocks) == 1 else lax.concatenate(blocks, dimension)

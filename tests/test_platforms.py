@@ -1,0 +1,161 @@
+"""What the project promises of an NVIDIA H200 and a TPU v5e, in programs compiled for them without either."""
+
+import dataclasses
+import json
+
+import jax
+import jax.numpy as jnp
+import pytest
+from jax import lax
+
+import jaxpool
+from benchmarks import compile_only, platforms
+from benchmarks.cases import Case
+from benchmarks.compile_only import H200, PLATFORMS, TPU
+from benchmarks.compiled import (
+    BACKWARD,
+    BOTH,
+    FORWARD,
+    INDEX,
+    broken_limits,
+    compulsory_bytes,
+    lax_pool,
+    measure,
+    program,
+)
+from benchmarks.contenders import jaxpool_pool, selects
+from benchmarks.cost import Cost, cost
+from tests.cases import product
+
+if missing := " ".join(filter(None, (platform.missing() for platform in PLATFORMS))):
+    pytest.skip(missing, allow_module_level=True)
+
+each_platform = pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)
+each_dtype = pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+
+FUNCTIONS = {name: getattr(jaxpool, name) for name in dir(jaxpool) if name.endswith("_pool")} | {
+    "pool": product
+}
+
+
+def _case(function, size, stride, shape, dtype, **layout):
+    n, pads = len(shape) - 2, ((size - 1) // 2, (size - 1) // 2)
+    return Case(f"{function}_pool", shape, (size,) * n, (stride,) * n, (pads,) * n, dtype, **layout)
+
+
+@each_platform
+@pytest.mark.parametrize("dilation", [1, 2])
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_pool_compiles_forward_and_backward(name, dilation, platform):
+    def gradient(x):
+        def pool(x):
+            return FUNCTIONS[name](x, (3, 2), (2, 2), "SAME", window_dilation=(dilation, dilation))
+
+        value, pullback = jax.vjp(pool, x)
+        return value, pullback(value)
+
+    platform.compile(gradient, jax.ShapeDtypeStruct((2, 9, 10, 4), jnp.float32))
+
+
+@each_platform
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+def test_indices_compile_forward_and_backward(name, platform):
+    def pool(x):
+        return FUNCTIONS[name](x, (3, 2), (2, 2), "SAME", return_indices=True)
+
+    def gradient(x):
+        value, pullback = jax.vjp(lambda x: pool(x)[0], x)
+        return pool(x), pullback(value)
+
+    platform.compile(gradient, jax.ShapeDtypeStruct((2, 9, 10, 4), jnp.float32))
+
+
+def _broken_on_h200(pool, case, *steps):
+    costs = {step: cost(H200.compile(*program(pool, case, step))) for step in steps}
+    return [
+        (step, name, getattr(costs[step], name))
+        for step in steps
+        for name in broken_limits(costs[step], step, compulsory_bytes(case, step))
+    ]
+
+
+@each_dtype
+@pytest.mark.parametrize("channel_axis", [-1, 1])
+@pytest.mark.parametrize(("size", "stride"), [(2, 2), (3, 2), (3, 1), (5, 2), (5, 1)])
+@pytest.mark.parametrize("function", ["max", "avg"])
+def test_h200_passes_are_one_kernel_of_compulsory_bytes(function, size, stride, channel_axis, dtype):
+    case = _case(function, size, stride, (2, 28, 28, 32), dtype, channel_axis=channel_axis)
+    steps = (FORWARD, INDEX, BACKWARD, BOTH) if selects(case) else (FORWARD, BACKWARD)
+    assert _broken_on_h200(jaxpool_pool(case), case, *steps) == []
+
+
+def test_xla_itself_breaks_the_limits_on_h200():
+    case = _case("max", 3, 2, (2, 28, 28, 32), "float32")
+    broken = _broken_on_h200(lax_pool(case), case, BACKWARD)
+    assert {name for _, name, _ in broken} == {"kernels", "bytes", "scatters"}
+
+
+# Whether XLA fuses, lays out anew and keeps on the chip depends on the size; large windows compile for long.
+@each_dtype
+@pytest.mark.parametrize(
+    ("size", "stride", "shape"),
+    [(2, 2, (2, 16, 16, 128)), (3, 1, (2, 16, 16, 128)), (3, 2, (2, 16, 16, 128)), (3, 2, (64, 12, 12, 128))],
+)
+@pytest.mark.parametrize("function", ["max", "avg"])
+def test_tpu_passes_cost_no_more_than_xla_itself(function, size, stride, shape, dtype):
+    case = _case(function, size, stride, shape, dtype)
+    rows = [measure(case, TPU, step) for step in (FORWARD, BACKWARD, BOTH)]
+    if dtype == "bfloat16":  # XLA adds it up in bfloat16, jaxpool in float32, which is moved on the chip
+        rows = [_with_bytes_of_float32_sums(row) for row in rows]
+    worse = [f"{row.step}: {row.costs}" for row in rows if row.is_worse()]
+    assert not worse, "\n".join(worse)
+
+
+def _with_bytes_of_float32_sums(row):
+    theirs = row.costs["lax"]
+    allowed = dataclasses.replace(theirs, bytes=int(1.7 * theirs.bytes))
+    return dataclasses.replace(row, costs={**row.costs, "lax": allowed})
+
+
+def test_more_of_anything_is_worse():
+    little = Cost(kernels=1, bytes=8, temporary_bytes=0, scatters=0, sorts=0)
+    assert not little.exceeds(little)
+    for name in ("kernels", "bytes", "temporary_bytes"):
+        much = dataclasses.replace(little, **{name: getattr(little, name) + 1})
+        assert much.exceeds(little)
+        assert not little.exceeds(much)
+
+
+_SQUARE = jax.ShapeDtypeStruct((256, 256), jnp.float32)
+
+
+@each_platform
+def test_the_cost_of_known_programs(platform):
+    def count(function):
+        return cost(platform.compile(function, _SQUARE))
+
+    def two_kernels(x):
+        return lax.optimization_barrier(x + 1) * 2
+
+    once = count(lambda x: x + 1)
+    assert (once.kernels, once.bytes) == (1, 2 * 4 * 256**2)
+    assert count(two_kernels).kernels == 2
+    assert count(lambda x: x.at[x[0].astype(int)].add(1.0)).scatters == 1
+    assert count(lambda x: jnp.sort(x)).sorts == 1
+    with pytest.raises(ValueError, match="any number of times"):
+        count(lambda x: lax.while_loop(lambda x: x[0, 0] < 1, jnp.sin, x))
+
+
+def test_what_is_missing_is_said(monkeypatch):
+    assert not TPU.missing()
+    monkeypatch.setitem(compile_only._HAS, "libtpu", lambda: False)
+    assert TPU.missing().startswith("TPU v5e: libtpu missing.")
+    assert compile_only.INSTALL in TPU.missing()
+
+
+def test_the_command_prints_and_writes(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(platforms, "CASES", (_case("max", 2, 2, (2, 8, 8, 4), "float32", quick=True),))
+    platforms.main(["--quick", "--out", str(tmp_path)])
+    rows = json.loads((tmp_path / "platforms-quick.json").read_text())["rows"]
+    assert [row["platform"] for row in rows] == ["H200"] * 4 + ["TPU v5e"] * 4
+    assert "H200, with a scatter or a sort: 0 of 4" in capsys.readouterr().out
