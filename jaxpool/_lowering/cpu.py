@@ -9,7 +9,7 @@ import math
 
 from jax import Array
 
-from jaxpool._lowering import folds
+from jaxpool._lowering import folds, native
 from jaxpool._lowering.passes import Passes
 from jaxpool._lowering.stages import Stage, in_stages
 from jaxpool._window import Divisor, Window
@@ -24,7 +24,6 @@ _FEW = 16
 
 gather = _passes.gather
 scatter = _passes.scatter
-spread = _passes.spread
 
 
 def select_value(operand: Array, window: Window, order: str) -> Array:
@@ -40,6 +39,12 @@ def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
 
 def add(operand: Array, window: Window, divisor: Divisor) -> Array:
     return folds.add(operand, window, _stages(operand, window, None), divisor, _STYLE)
+
+
+def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
+    # A copy, where windows tile the array, takes three quarters of the time that phases take.
+    tiles = all(axis.tiles for axis in window.pooled.values())
+    return (native if tiles else _passes).spread(cotangent, window, divisor)
 
 
 def _stages(operand: Array, window: Window, most_in_line: int | None) -> list[Stage]:
