@@ -107,6 +107,12 @@ CASES = (
 DERIVATIVE_CASES = tuple(case for case in CASES if case.derivatives)
 
 
+def with_dtypes(everywhere: tuple[str, ...], elsewhere: tuple[str, ...]) -> list[tuple[Case, str]]:
+    """All geometries in some dtypes, and those for derivatives in others too: each is a program."""
+    pairs = [(case, dtype) for dtype in everywhere for case in CASES]
+    return pairs + [(case, dtype) for dtype in elsewhere for case in DERIVATIVE_CASES]
+
+
 def product(inputs, *arguments, **options):
     """A pool that only the general function has: differentiable, and neither a selection nor a sum."""
     return jaxpool.pool(inputs, 1.0, jnp.multiply, *arguments, **options)
