@@ -110,20 +110,30 @@ def _pool(inputs: Array, init: Array, reduce_fn: Callable, window: Window) -> Ar
     for d in reversed(window.pooled):
         fold = functools.partial(_reduce, reduce_fn, init.astype(dtype))
         value = over_windows(fold, window.only(d), Source(value, None), pad=False)
-    init = lax.broadcast(init.astype(dtype), value.shape)
+    init = lax.full_like(value, 0) + init.astype(dtype)
     value = _combine(reduce_fn, init, value)
     for d, axis in window.pooled.items():
         some = axis.element_counts() > 0
         if not some.all():
-            value = lax.select(lax.broadcast_in_dim(some, value.shape, (d,)), value, init)
+            mask = np.expand_dims(some, [e for e in range(value.ndim) if e != d])
+            value = jnp.where(mask, value, init)
     return value.astype(inputs.dtype)
 
 
 def _reduce(reduce_fn: Callable, init: Array, block: Block, source: Source) -> Array:
     elements = [tap.read(source) for tap in block.taps()]
     if not elements:
-        return block.full(source, init)
+        return _only_init(source.array, init, block)
     return functools.reduce(functools.partial(_combine, reduce_fn), elements)
+
+
+def _only_init(array: Array, init: Array, block: Block) -> Array:
+    """A block of windows without elements, laid out over a mesh as the array is."""
+    for d, run in block.runs.items():
+        if not array.shape[d]:
+            return lax.broadcast(init, [run.length if e == d else n for e, n in enumerate(array.shape)])
+        array = lax.concatenate([lax.slice_in_dim(array, 0, 1, axis=d)] * run.length, d)
+    return lax.full_like(array, 0) + init
 
 
 def _combine(reduce_fn: Callable, first: Array, second: Array) -> Array:
