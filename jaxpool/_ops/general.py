@@ -115,7 +115,7 @@ def _pool(inputs: Array, init: Array, reduce_fn: Callable, window: Window) -> Ar
     for d, axis in window.pooled.items():
         some = axis.element_counts() > 0
         if not some.all():
-            mask = np.expand_dims(some, [e for e in range(value.ndim) if e != d])
+            mask = np.expand_dims(some, tuple(e for e in range(value.ndim) if e != d))
             value = jnp.where(mask, value, init)
     return value.astype(inputs.dtype)
 
