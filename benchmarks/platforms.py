@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib.metadata
 import json
 import pathlib
 import platform
@@ -28,6 +27,7 @@ from rich.table import Table
 from benchmarks.cases import CASES
 from benchmarks.compile_only import H200, PLATFORMS, TPU
 from benchmarks.compiled import FORWARD, INDEX, STEPS, Row, broken_limits, measure, steps
+from benchmarks.report import version
 
 PACKAGES = ("jax", "jaxlib", "jax-cuda13-plugin", "nvidia-cuda-nvcc", "libtpu")
 TABLE_WIDTH = 180  # a narrower terminal wraps lines, where rich would leave out columns
@@ -74,20 +74,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def write_json(rows: Sequence[Row], path: pathlib.Path) -> None:
     """All figures, and the versions that they were compiled with."""
-    versions = {name: _version(name) for name in PACKAGES}
+    versions = {name: version(name) for name in PACKAGES}
     contents = {
         "versions": {"python": platform.python_version(), **versions},
         "rows": [dataclasses.asdict(row) | {"case": str(row.case)} for row in rows],
         "summary": summarise(rows),
     }
     path.write_text(json.dumps(contents, indent=2, ensure_ascii=False) + "\n")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _table(title: str, rows: Iterable[Row]) -> Table:

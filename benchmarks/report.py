@@ -36,7 +36,7 @@ class Results:
 def describe_environment(command: str) -> dict[str, Any]:
     """When and on what the command ran."""
     device = jax.devices()[0]
-    versions = {name: _version(name) for name in PACKAGES}
+    versions = {name: version(name) for name in PACKAGES}
     return {
         "command": command,
         "date": datetime.date.today().isoformat(),
@@ -47,7 +47,7 @@ def describe_environment(command: str) -> dict[str, Any]:
     }
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

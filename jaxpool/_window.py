@@ -65,10 +65,8 @@ class Axis:
         last = self.length - 1 + self.low
         low = max(-(-(self.extent - 1 - self.low) // self.stride), 0)
         high = max(last // self.stride - self.windows + 1, 0)
-        axis = dataclasses.replace(
-            self, low=self.low + low * self.stride, high=max(self.high + high * self.stride, 0)
-        )
-        return axis, (low, high)
+        pads = {"low": self.low + low * self.stride, "high": self.high + high * self.stride}
+        return dataclasses.replace(self, **pads), (low, high)
 
     def first_taps(self) -> np.ndarray:
         """The first tap of each window that is an element and not padding; 0 where none is."""
@@ -96,6 +94,11 @@ class Window:
     def pooled(self) -> dict[int, Axis]:
         """The dimensions that the window slides along."""
         return {d: axis for d, axis in enumerate(self.axes) if axis is not None}
+
+    @property
+    def tiles(self) -> bool:
+        """Whether the windows cover the array without overlap, gap, padding or rest."""
+        return all(axis.tiles for axis in self.pooled.values())
 
     @property
     def taps(self) -> int:

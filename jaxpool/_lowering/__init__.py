@@ -15,20 +15,18 @@ from typing import Any
 import jax
 
 from jaxpool._lowering import cpu, gpu, native, tpu
-from jaxpool._lowering.folds import Style
+from jaxpool._lowering.folds import PADDED, RUNS
 from jaxpool._lowering.passes import Passes
 
 # The module for each platform that JAX knows; `None` serves every other one, and eager evaluation.
 PLATFORMS = {None: cpu, "cuda": gpu, "rocm": gpu, "tpu": tpu}
 
-_RUNS = Style(pad=False, together=False, keys=True)
-_PADDED = Style(pad=True, together=True, keys=False)
 TECHNIQUES = {
     "native": native,
-    "runs": Passes(_RUNS, most_taps=1 << 30, most_in_line=1 << 30),
-    "runs in stages": Passes(_RUNS, most_taps=1, most_in_line=2),
-    "padded": Passes(_PADDED, most_taps=1 << 30, most_in_line=1 << 30),
-    "padded in stages": Passes(_PADDED, most_taps=1, most_in_line=2),
+    "runs": Passes(RUNS, most_taps=1 << 30, most_in_line=1 << 30),
+    "runs in stages": Passes(RUNS, most_taps=1, most_in_line=2),
+    "padded": Passes(PADDED, most_taps=1 << 30, most_in_line=1 << 30),
+    "padded in stages": Passes(PADDED, most_taps=1, most_in_line=2),
 }
 _forced: list[str] = []
 

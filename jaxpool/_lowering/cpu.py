@@ -14,11 +14,10 @@ from jaxpool._lowering.passes import Passes
 from jaxpool._lowering.stages import Stage, in_stages
 from jaxpool._window import Divisor, Window
 
-_STYLE = folds.Style(pad=False, together=False, keys=True)
 # Up to 3x3 taps in one pass run at the speed of memory: 3.0 ms, where two passes take 5.7. 5x5 taps take 8.4
 # ms and 1.5 s to compile, two passes 5.8 ms and 0.3 s. Along one axis, 13 taps in two passes of four take as
 # long as in one pass, and 31 taps half as long.
-_passes = Passes(_STYLE, most_taps=9, most_in_line=8)
+_passes = Passes(folds.RUNS, most_taps=9, most_in_line=8)
 # XLA does not vectorise loops over so few channels along two axes at once: 3x3/2 takes 5.1 ms, not 2.8.
 _FEW = 16
 
@@ -27,24 +26,23 @@ scatter = _passes.scatter
 
 
 def select_value(operand: Array, window: Window, order: str) -> Array:
-    return folds.select_value(operand, _stages(operand, window, _passes.most_in_line), order, _STYLE)
+    return folds.select_value(operand, _stages(operand, window, _passes.most_in_line), order, folds.RUNS)
 
 
 def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
     value_stages = _stages(operand, window, _passes.most_in_line)
     most_taps = 4 if 1 < _inner(operand, window) < _FEW else _passes.most_taps
     stages = in_stages(window, most_taps, _passes.most_in_line)
-    return folds.select(operand, window, stages, order, _STYLE, value_stages=value_stages)
+    return folds.select(operand, window, stages, order, folds.RUNS, value_stages=value_stages)
 
 
 def add(operand: Array, window: Window, divisor: Divisor) -> Array:
-    return folds.add(operand, window, _stages(operand, window, None), divisor, _STYLE)
+    return folds.add(operand, window, _stages(operand, window, None), divisor, folds.RUNS)
 
 
 def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
     # A copy, where windows tile the array, takes three quarters of the time that phases take.
-    tiles = all(axis.tiles for axis in window.pooled.values())
-    return (native if tiles else _passes).spread(cotangent, window, divisor)
+    return (native if window.tiles else _passes).spread(cotangent, window, divisor)
 
 
 def _stages(operand: Array, window: Window, most_in_line: int | None) -> list[Stage]:

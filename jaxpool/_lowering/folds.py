@@ -39,6 +39,10 @@ class Style:
     keys: bool
 
 
+RUNS = Style(pad=False, together=False, keys=True)
+PADDED = Style(pad=True, together=True, keys=False)
+
+
 def select_value(operand: Array, stages: Sequence[Stage], order: str, style: Style) -> Array:
     """The first of each window's elements in `order`."""
     return _barrier(_select_values(operand, stages, order, style)[-1])

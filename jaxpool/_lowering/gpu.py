@@ -10,7 +10,7 @@ from jaxpool._window import Divisor, Window
 
 # Up to 5x5 taps, and some more, are one kernel: 5 to 7 times fewer bytes than XLA's select-and-scatter, which
 # also needs atomics. Beyond, XLA cuts the pass in pieces by itself, and takes long to do it.
-_passes = Passes(folds.Style(pad=True, together=True, keys=False), most_taps=32, most_in_line=8)
+_passes = Passes(folds.PADDED, most_taps=32, most_in_line=8)
 
 # XLA fuses reduce-window with what comes before and after it.
 select_value = native.select_value
@@ -23,5 +23,4 @@ scatter = _passes.scatter
 
 def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
     # Where windows tile the array, all phases are the same pass, of which XLA would make a kernel by itself.
-    tiles = all(axis.tiles for axis in window.pooled.values())
-    return (native if tiles else _passes).spread(cotangent, window, divisor)
+    return (native if window.tiles else _passes).spread(cotangent, window, divisor)

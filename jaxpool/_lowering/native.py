@@ -30,7 +30,7 @@ def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
     """Adds what comes from each window, over the divisor, to all its cells."""
     shares = divide(cotangent.astype(accumulation_dtype(cotangent.dtype)), window, divisor)
     shares = shares.astype(_received_dtype(cotangent.dtype, window))
-    if all(axis.tiles for axis in window.pooled.values()):
+    if window.tiles:
         return _repeat(shares, window)
     operand = jax.ShapeDtypeStruct(window.input_shape(shares.shape), shares.dtype)
     (result,) = jax.linear_transpose(lambda x: _sum(x, window), operand)(shares)

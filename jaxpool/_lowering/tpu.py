@@ -8,7 +8,7 @@ from jaxpool._lowering import folds, native
 from jaxpool._lowering.passes import Passes
 from jaxpool._window import Window
 
-_passes = Passes(folds.Style(pad=True, together=True, keys=False), most_taps=32, most_in_line=8)
+_passes = Passes(folds.PADDED, most_taps=32, most_in_line=8)
 
 select_value = native.select_value
 add = native.add
