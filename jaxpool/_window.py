@@ -56,6 +56,11 @@ class Axis:
         dense = self.size == self.stride and self.dilation == 1
         return dense and not (self.low or self.high or self.length % self.size)
 
+    @property
+    def whole(self) -> bool:
+        """Whether the only window is the axis itself."""
+        return self.size == self.length and self.dilation == 1 and not (self.low or self.high)
+
     def padded(self) -> Axis:
         """The same windows over an array that has the padding."""
         return Axis(self.length + self.low + self.high, self.size, self.stride, self.dilation)
@@ -77,6 +82,12 @@ class Axis:
         low, high = (self.low, self.high - self.overhang) if include_padding else (0, 0)
         return np.sum(self.holds(low, high), axis=1)
 
+    def cover_counts(self) -> np.ndarray:
+        """How many windows each cell is in."""
+        windows, taps = np.nonzero(self.holds())
+        cells = windows * self.stride - self.low + taps * self.dilation
+        return np.bincount(cells, minlength=self.length)
+
     def holds(self, low: int = 0, high: int = 0) -> np.ndarray:
         """Which taps of each window are elements, or lie in so much padding: (windows, taps)."""
         starts = np.arange(self.windows)[:, None] * self.stride - self.low
@@ -85,15 +96,52 @@ class Axis:
 
 
 @dataclasses.dataclass(frozen=True)
-class Window:
-    """An `Axis` for every dimension of the array that is pooled, `None` for the others."""
+class Bins:
+    """Windows of several starts and sizes along one dimension, in ascending order; none is empty.
 
-    axes: tuple[Axis | None, ...]
+    Where they start and stop is not known here: two arrays of integers go with the operand.
+    """
+
+    length: int
+    windows: int
+    size: int
+    """How many cells the largest window has."""
+    cover: int
+    """How many windows at most share a cell."""
+
+    dilation = 1
+    tiles = False
+    whole = False
+
+    def first_taps(self) -> np.ndarray:
+        """The first tap of each window that is an element."""
+        return np.zeros(self.windows, int)
+
+    def element_counts(self, include_padding: bool = False) -> np.ndarray:
+        """At least one for each window: how many is not known here."""
+        return np.ones(self.windows, int)
+
+
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """An `Axis` or `Bins` for every dimension of the array that is pooled, `None` for the others."""
+
+    axes: tuple[Axis | Bins | None, ...]
 
     @property
-    def pooled(self) -> dict[int, Axis]:
+    def pooled(self) -> dict[int, Any]:
         """The dimensions that the window slides along."""
         return {d: axis for d, axis in enumerate(self.axes) if axis is not None}
+
+    @property
+    def bins(self) -> list[int]:
+        """The dimensions whose windows are irregular, in order."""
+        return [d for d, axis in enumerate(self.axes) if isinstance(axis, Bins)]
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is one window along each pooled dimension, all of it."""
+        return bool(self.pooled) and all(axis.whole for axis in self.pooled.values())
 
     @property
     def tiles(self) -> bool:
@@ -114,7 +162,7 @@ class Window:
     @property
     def index_dtype(self) -> np.dtype:
         """The smallest unsigned integer that numbers every tap."""
-        return np.min_scalar_type(self.taps - 1)
+        return np.min_scalar_type(max(self.taps - 1, 0))
 
     def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         return self._shape(shape, "windows")
@@ -125,7 +173,7 @@ class Window:
     def _shape(self, shape: Sequence[int], lengths: str) -> tuple[int, ...]:
         return tuple(n if a is None else getattr(a, lengths) for a, n in zip(self.axes, shape, strict=True))
 
-    def replace(self, dimension: int, axis: Axis) -> Window:
+    def replace(self, dimension: int, axis: Axis | Bins) -> Window:
         """The window with another axis along one dimension."""
         return Window((*self.axes[:dimension], axis, *self.axes[dimension + 1 :]))
 
@@ -182,7 +230,7 @@ def output_shape(
       >>> jaxpool.output_shape((1, 6, 6, 1), (3, 3), (2, 2), ceil_mode=True)
       (1, 3, 3, 1)
     """
-    shape = _integers("input_shape", input_shape, minimum=0)
+    shape = as_integers("input_shape", input_shape, minimum=0)
     window = make_window(
         shape,
         window_shape,
@@ -206,16 +254,16 @@ def make_window(
     channel_axis: int | None = -1,
 ) -> Window:
     """Checks what the user wrote and turns it into a `Window` for arrays of this shape."""
-    sizes = _integers("window_shape", window_shape, minimum=1)
+    sizes = as_integers("window_shape", window_shape, minimum=1)
     if not sizes:
         raise ValueError("window_shape must have at least one entry, got an empty sequence.")
     spatial = spatial_axes(len(shape), len(sizes), channel_axis)
     n = len(sizes)
-    steps = (1,) * n if strides is None else _integers("strides", strides, 1, n)
-    dilations = (1,) * n if window_dilation is None else _integers("window_dilation", window_dilation, 1, n)
+    steps = (1,) * n if strides is None else as_integers("strides", strides, 1, n)
+    dilations = (1,) * n if window_dilation is None else as_integers("window_dilation", window_dilation, 1, n)
     if not isinstance(ceil_mode, bool | np.bool_):
         raise TypeError(f"ceil_mode must be a bool, got {ceil_mode!r}.")
-    lengths = [_static_length(shape[d]) for d in spatial]
+    lengths = [static_length(shape[d]) for d in spatial]
     pads = _pads(padding, lengths, sizes, steps, dilations)
     axes: list[Axis | None] = [None] * len(shape)
     for dimension, *axis in zip(spatial, lengths, sizes, steps, dilations, pads, strict=True):
@@ -277,12 +325,12 @@ def _pads(
     n = len(sizes)
     if _is_integer(padding):
         padding = (padding,) * n
-    entries = _sequence("padding", padding, n)
+    entries = as_sequence("padding", padding, n)
     pairs = []
     for entry in entries:
         if _is_integer(entry):
             entry = (entry, entry)
-        pairs.append(_integers("each entry of padding", entry, 0, 2))
+        pairs.append(as_integers("each entry of padding", entry, 0, 2))
     return tuple(pairs)
 
 
@@ -304,7 +352,7 @@ def _named_pads(name: str, length: int, size: int, stride: int, dilation: int) -
     )
 
 
-def _static_length(length: Any) -> int:
+def static_length(length: Any) -> int:
     try:
         return operator.index(length)
     except Exception as error:  # a symbolic dimension of jax.export says so with an error of its own
@@ -324,7 +372,7 @@ def _integer(name: str, value: Any) -> int:
     return operator.index(value)
 
 
-def _sequence(name: str, value: Any, length: int | None) -> tuple[Any, ...]:
+def as_sequence(name: str, value: Any, length: int | None = None) -> tuple[Any, ...]:
     if _is_integer(value):
         example = (int(value),) * (length or 2)
         raise TypeError(f"{name} must be a sequence of ints, such as {example}, got the int {value!r}.")
@@ -335,8 +383,26 @@ def _sequence(name: str, value: Any, length: int | None) -> tuple[Any, ...]:
     return tuple(value)
 
 
-def _integers(name: str, value: Any, minimum: int, length: int | None = None) -> tuple[int, ...]:
-    entries = tuple(_integer(f"every entry of {name}", v) for v in _sequence(name, value, length))
+def as_integers(name: str, value: Any, minimum: int, length: int | None = None) -> tuple[int, ...]:
+    entries = tuple(_integer(f"every entry of {name}", v) for v in as_sequence(name, value, length))
     if any(entry < minimum for entry in entries):
         raise ValueError(f"{name} must hold ints of at least {minimum}, got {value!r}.")
     return entries
+
+
+def as_axes(axis: Any, ndim: int) -> tuple[int, ...]:
+    """The dimensions that `axis` names, in ascending order; `None` is all but the first and the last."""
+    if axis is None:
+        if ndim < 3:
+            raise ValueError(f"inputs must have at least 3 dimensions where axis is None, got {ndim}.")
+        return tuple(range(1, ndim - 1))
+    entries = (axis,) if _is_integer(axis) else as_sequence("axis", axis)
+    positions = [_integer("every entry of axis", entry) for entry in entries]
+    if not all(-ndim <= position < ndim for position in positions):
+        raise ValueError(
+            f"axis must hold ints from {-ndim} to {ndim - 1} for inputs of {ndim} dimensions, got {axis!r}."
+        )
+    dimensions = sorted({position % ndim for position in positions})
+    if len(dimensions) < len(positions):
+        raise ValueError(f"axis must name no dimension twice, got {axis!r}.")
+    return tuple(dimensions)

@@ -9,14 +9,15 @@ The functions that `flax.linen` has are here under the same names: changing the 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import flax.linen as nn
-from jax.typing import ArrayLike
 
 from jaxpool import _modules
-from jaxpool._ops import general, max_min, sum_avg
+from jaxpool._ops import adaptive, general, max_min, random, rank, smooth, spread, sum_avg, unpool, whole
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
@@ -30,6 +31,7 @@ class Pooling(nn.Module):
     """What all pooling modules are: a pooling function with its arguments bound."""
 
     _function: ClassVar[Callable]
+    _call_signature: ClassVar[inspect.Signature]
     _arguments: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self):
@@ -37,14 +39,16 @@ class Pooling(nn.Module):
             object.__setattr__(self, field, _modules.freeze(getattr(self, field)))
         super().__post_init__()
 
-    def __call__(self, inputs: ArrayLike) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         arguments = {name: getattr(self, field) for name, field in self._arguments.items()}
-        return self._function(inputs, **arguments)
+        make_key = functools.partial(self.make_rng, _modules.STREAM)
+        return _modules.call(self._function, self._call_signature, arguments, make_key, args, kwargs)
 
 
 def _module(function: Callable[..., Any]) -> Callable[..., Pooling]:
     namespace = _modules.class_namespace(function, __name__)
-    namespace |= {"_function": staticmethod(function), "_arguments": {}, "__annotations__": {}}
+    namespace |= {"_function": staticmethod(function), "_call_signature": _modules.call_signature(function)}
+    namespace |= {"_arguments": {}, "__annotations__": {}}
     for p in _modules.parameters(function):
         field = _FIELDS.get(p.name, p.name)
         default = {} if p.default is p.empty else {"default": p.default}
@@ -59,3 +63,23 @@ MinPool = _module(max_min.min_pool)
 AvgPool = _module(sum_avg.avg_pool)
 SumPool = _module(sum_avg.sum_pool)
 Pool = _module(general.pool)
+LpPool = _module(smooth.lp_pool)
+LogsumexpPool = _module(smooth.logsumexp_pool)
+SoftPool = _module(smooth.soft_pool)
+MedianPool = _module(rank.median_pool)
+QuantilePool = _module(rank.quantile_pool)
+VarPool = _module(spread.var_pool)
+StdPool = _module(spread.std_pool)
+MaxUnpool = _module(unpool.max_unpool)
+AvgUnpool = _module(unpool.avg_unpool)
+AdaptiveAvgPool = _module(adaptive.adaptive_avg_pool)
+AdaptiveMaxPool = _module(adaptive.adaptive_max_pool)
+GlobalAvgPool = _module(whole.global_avg_pool)
+GlobalMaxPool = _module(whole.global_max_pool)
+GlobalMinPool = _module(whole.global_min_pool)
+GlobalSumPool = _module(whole.global_sum_pool)
+GlobalLpPool = _module(whole.global_lp_pool)
+GlobalLogsumexpPool = _module(whole.global_logsumexp_pool)
+FractionalMaxPool = _module(random.fractional_max_pool)
+FractionalAvgPool = _module(random.fractional_avg_pool)
+StochasticPool = _module(random.stochastic_pool)

@@ -13,10 +13,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Concatenate, ParamSpec
 
 from flax import nnx
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool import _modules
-from jaxpool._ops import general, max_min, sum_avg
+from jaxpool._ops import adaptive, general, max_min, random, rank, smooth, spread, sum_avg, unpool, whole
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
@@ -29,25 +30,45 @@ class Pooling(nnx.Module):
     """What all pooling modules are: a pooling function with its arguments bound."""
 
     _function: ClassVar[Callable]
+    _call_signature: ClassVar[inspect.Signature]
     __signature__: ClassVar[inspect.Signature]
+    rngs: Any
 
     def __init__(self, *args: Any, **kwargs: Any):
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
         for name, value in bound.arguments.items():
-            setattr(self, name, _modules.freeze(value))
+            setattr(self, name, _modules.freeze(value) if name != "rngs" else _stream(value))
 
-    def __call__(self, inputs: ArrayLike) -> Any:
-        names = self.__signature__.parameters
-        return self._function(inputs, **{name: getattr(self, name) for name in names})
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        arguments = {name: getattr(self, name) for name in self.__signature__.parameters if name != "rngs"}
+        return _modules.call(self._function, self._call_signature, arguments, self._make_key, args, kwargs)
+
+    def _make_key(self) -> Array:
+        if self.rngs is None:
+            raise ValueError(
+                f"rngs must be given to {type(self).__name__} to draw samples, or deterministic be True."
+            )
+        return self.rngs()
+
+
+def _stream(rngs: nnx.Rngs | None) -> Any:
+    """A stream of the module's own, so that modules do not share one that each of them counts on."""
+    return None if rngs is None else rngs[_modules.STREAM].fork()
 
 
 def _module(
     function: Callable[Concatenate[ArrayLike, _Arguments], Any],
 ) -> Callable[_Arguments, Pooling]:
     namespace = _modules.class_namespace(function, __name__)
-    signature = inspect.Signature(_modules.parameters(function))
-    members = {"_function": staticmethod(function), "__signature__": signature}
+    parameters = _modules.parameters(function)
+    if _modules.is_random(function):
+        parameters.append(inspect.Parameter("rngs", inspect.Parameter.KEYWORD_ONLY, default=None))
+    members = {
+        "_function": staticmethod(function),
+        "_call_signature": _modules.call_signature(function),
+        "__signature__": inspect.Signature(parameters),
+    }
     return type(namespace["__qualname__"], (Pooling,), namespace | members)
 
 
@@ -56,3 +77,23 @@ MinPool = _module(max_min.min_pool)
 AvgPool = _module(sum_avg.avg_pool)
 SumPool = _module(sum_avg.sum_pool)
 Pool = _module(general.pool)
+LpPool = _module(smooth.lp_pool)
+LogsumexpPool = _module(smooth.logsumexp_pool)
+SoftPool = _module(smooth.soft_pool)
+MedianPool = _module(rank.median_pool)
+QuantilePool = _module(rank.quantile_pool)
+VarPool = _module(spread.var_pool)
+StdPool = _module(spread.std_pool)
+MaxUnpool = _module(unpool.max_unpool)
+AvgUnpool = _module(unpool.avg_unpool)
+AdaptiveAvgPool = _module(adaptive.adaptive_avg_pool)
+AdaptiveMaxPool = _module(adaptive.adaptive_max_pool)
+GlobalAvgPool = _module(whole.global_avg_pool)
+GlobalMaxPool = _module(whole.global_max_pool)
+GlobalMinPool = _module(whole.global_min_pool)
+GlobalSumPool = _module(whole.global_sum_pool)
+GlobalLpPool = _module(whole.global_lp_pool)
+GlobalLogsumexpPool = _module(whole.global_logsumexp_pool)
+FractionalMaxPool = _module(random.fractional_max_pool)
+FractionalAvgPool = _module(random.fractional_avg_pool)
+StochasticPool = _module(random.stochastic_pool)

@@ -1,22 +1,28 @@
 """How windowed operations are carried out: one module of choices per platform, and the techniques.
 
-`cpu`, `gpu` and `tpu` hold the same six functions. Each is of one of two kinds: `native`, XLA's own
-operations, or `Passes`, elementwise loops over slices. There `sweep` makes one pass, `stages` cuts a large
-window in several, `folds` says what is folded, `order` what comes first and `divisors` what an average
-divides by. Nothing here is differentiated: the rules live with the primitives.
+`cpu`, `gpu` and `tpu` hold the same functions for regular windows, each of one of two kinds: `native`, XLA's
+own operations, or `Passes`, elementwise loops over slices. Beside them, `irregular` has them for windows that
+start anywhere, and `whole` for a window that is all there is. In `Passes`, `sweep` makes one pass, `stages`
+cuts a large window in several, or `unfold` reduces what it gathers; `folds` says what is folded, `order` what
+comes first and `divisors` what an average divides by. Nothing here is differentiated: the rules live with the
+primitives.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+import dataclasses
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
+from jax import Array
 
 from jaxpool._lowering import cpu, gpu, native, tpu
 from jaxpool._lowering.folds import PADDED, RUNS
 from jaxpool._lowering.passes import Passes
+from jaxpool._lowering.sweep import PlacedBins
+from jaxpool._window import Window
 
 # The module for each platform that JAX knows; `None` serves every other one, and eager evaluation.
 PLATFORMS = {None: cpu, "cuda": gpu, "rocm": gpu, "tpu": tpu}
@@ -51,11 +57,29 @@ def forced(technique: str) -> Iterator[None]:
         jax.clear_caches()
 
 
-def implementation(platform: str | None, name: str) -> Callable[..., Any]:
-    """The function that carries out an operation on a platform."""
-    if not _forced:
-        return getattr(PLATFORMS[platform], name)
+def carry_out(platform: str | None, name: str, *operands: Array, window: Window, **params: Any) -> Any:
+    """Carries out an operation on a platform; the arrays that place irregular windows come last."""
+    count = len(operands) - 2 * len(window.bins)
+    technique = _technique(platform, window)
     try:
-        return getattr(TECHNIQUES[_forced[-1]], name)
+        function = getattr(technique, name)
     except AttributeError:
         raise NotImplementedError(f"the technique {_forced[-1]!r} has no {name}.") from None
+    return function(*operands[:count], window=_placed(window, operands[count:]), **params)
+
+
+def _technique(platform: str | None, window: Window) -> Any:
+    if _forced:
+        return TECHNIQUES[_forced[-1]]
+    choices = PLATFORMS[platform]
+    if window.whole:
+        return choices.whole
+    return choices.irregular if window.bins else choices
+
+
+def _placed(window: Window, places: Sequence[Array]) -> Window:
+    """The window with irregular axes that know where they are."""
+    for d, starts, stops in zip(window.bins, places[::2], places[1::2], strict=True):
+        bins = window.pooled[d]
+        window = window.replace(d, PlacedBins(**dataclasses.asdict(bins), starts=starts, stops=stops))
+    return window

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
+import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jaxpool._lowering.sweep import PlacedBins
 from jaxpool._window import Divisor, Window
 
 
@@ -16,25 +16,30 @@ def divide(total: Array, window: Window, divisor: Divisor) -> Array:
         return total
     if isinstance(divisor, int):
         return total / lax.full_like(total, divisor)
-    counts = _counts(window, divisor)
     if is_uniform(window, divisor):
-        return total / lax.full_like(total, math.prod(int(count[0]) for count in counts.values()))
-    # Only the pooled axes take part, so XLA has no large constant to fold.
-    shape = tuple(n if d in counts else 1 for d, n in enumerate(total.shape))
-    product = lax.full(shape, 1, total.dtype)
-    for d, count in counts.items():
-        product *= lax.broadcast_in_dim(count.astype(total.dtype), shape, (d,))
-    return total / lax.broadcast_in_dim(product, total.shape, range(total.ndim))
+        counts = [axis.element_counts(divisor == "cells")[0] for axis in window.pooled.values()]
+        return total / lax.full_like(total, max(int(np.prod(counts)), 1))
+    counts = cell_counts(window, divisor, total.dtype)
+    return total / jnp.broadcast_to(lax.max(counts, lax.full_like(counts, 1)), total.shape)
 
 
 def is_uniform(window: Window, divisor: Divisor) -> bool:
     """Whether all windows have the same divisor."""
     if not isinstance(divisor, str):
         return True
-    return all((count == count[0]).all() for count in _counts(window, divisor).values())
+    counts = [axis.element_counts(divisor == "cells") for axis in window.pooled.values()]
+    return not window.bins and all((count == count[0]).all() for count in counts)
 
 
-def _counts(window: Window, divisor: str) -> dict[int, np.ndarray]:
-    """One count for each window along each axis, at least 1; their product is the number of cells."""
-    counts = {d: axis.element_counts(divisor == "cells") for d, axis in window.pooled.items()}
-    return {d: np.maximum(count, 1) for d, count in counts.items()}
+def cell_counts(window: Window, divisor: str, dtype: np.dtype) -> Array:
+    """How many "elements" or "cells" each window has; it broadcasts over the other dimensions."""
+    # Only the pooled axes take part, one by one, so XLA has no large constant to fold.
+    product = lax.full((1,) * len(window.axes), 1, dtype)
+    for d, axis in window.pooled.items():
+        if isinstance(axis, PlacedBins):
+            count = axis.stops - axis.starts
+        else:
+            count = axis.element_counts(divisor == "cells")
+            count = np.expand_dims(count, tuple(e for e in range(len(window.axes)) if e != d))
+        product = product * count.astype(dtype)
+    return product

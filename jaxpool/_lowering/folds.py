@@ -23,6 +23,9 @@ from jaxpool._window import Divisor, Window
 
 _barrier = lax.optimization_barrier
 
+# A function of an element and of its window's statistic, element by element.
+Weight = Callable[[Array, Array], Array]
+
 
 @dataclasses.dataclass(frozen=True)
 class Style:
@@ -156,7 +159,7 @@ def _picked(taps: Array, block: Block, source: Source) -> Array:
     numbers = block.of(taps)
     for tap in block.taps():
         element = tap.read(source)
-        here = numbers == lax.full_like(numbers, tap.number)
+        here = numbers == tap.number_like(numbers)
         picked = element if picked is None else lax.select(here, element, picked)
     return block.full(source, 0) if picked is None else picked
 
@@ -200,10 +203,42 @@ def _received(
         value = tap.read(sent).astype(wide)
         if taps is not None:
             numbers = tap.read(taps)
-            value = lax.select(numbers == lax.full_like(numbers, tap.number), value, lax.full_like(value, 0))
+            value = lax.select(numbers == tap.number_like(numbers), value, lax.full_like(value, 0))
         received.append(value)
     total = functools.reduce(combine, received) if received else block.full(sent, 0, wide)
     return finish(total)
+
+
+def add_weighted(
+    values: Array, operand: Array, statistic: Array, window: Window, weight: Weight, style: Style
+) -> Array:
+    """Adds the values of each window, weighted by what its element of the operand is to its statistic."""
+
+    def total(block: Block, values: Source, operand: Source) -> Array:
+        here = block.of(statistic)
+        terms = [weighted(weight, t.read(values), t.read(operand), here) for t in block.taps()]
+        return functools.reduce(lax.add, terms) if terms else block.full(values, 0)
+
+    return _barrier(over_windows(total, window, Source(values), Source(operand), pad=style.pad))
+
+
+def spread_weighted(
+    cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight, style: Style
+) -> Array:
+    """Adds what comes from each window to its cells, with the same weights."""
+
+    def received(block: Block, cotangent: Source, statistic: Source) -> Array:
+        here = block.of(operand)
+        terms = [weighted(weight, t.read(cotangent), here, t.read(statistic)) for t in block.taps()]
+        return functools.reduce(lax.add, terms) if terms else block.full(cotangent, 0)
+
+    return _barrier(over_cells(received, window, Source(cotangent), Source(statistic), pad=style.pad))
+
+
+def weighted(weight: Weight, value: Array, element: Array, statistic: Array) -> Array:
+    """A value times its weight. What is 0 stays so, whatever its weight: padding has none."""
+    zero = lax.full_like(value, 0)
+    return lax.select(value == zero, zero, weight(element, statistic) * value)
 
 
 def _keep(total: Array) -> Array:
@@ -238,7 +273,8 @@ def spread(
 
     uniform = is_uniform(window, divisor)  # then one division for each cell does, in the pass that adds
     if not uniform:
-        cotangent = _barrier(share(cotangent.astype(accumulation_dtype(dtype))))
+        cotangent = share(cotangent.astype(accumulation_dtype(dtype)))
+        cotangent = cotangent if style.together else _barrier(cotangent)
     for stage in reversed(stages):
         finish = _keep
         if stage is stages[0]:

@@ -10,7 +10,7 @@ from jax import Array, lax
 from jaxpool._lowering.divisors import divide
 from jaxpool._lowering.order import identity
 from jaxpool._precision import accumulation_dtype
-from jaxpool._window import Divisor, Window
+from jaxpool._window import Axis, Divisor, Window
 
 _REDUCERS = {"max": lax.max, "min": lax.min}
 
@@ -90,13 +90,18 @@ def _sum(operand: Array, window: Window) -> Array:
 
 
 def _reduce(operand: Array, init: np.ndarray, reducer, window: Window) -> Array:
-    dilation = tuple(1 if axis is None else axis.dilation for axis in window.axes)
+    dilation = tuple(1 if axis is None else axis.dilation for axis in _axes(window))
     return lax.reduce_window(operand, init, reducer, window_dilation=dilation, **_arguments(window))
 
 
 def _arguments(window: Window) -> dict[str, tuple]:
+    axes = _axes(window)
     return {
-        "window_dimensions": tuple(1 if axis is None else axis.size for axis in window.axes),
-        "window_strides": tuple(1 if axis is None else axis.stride for axis in window.axes),
-        "padding": tuple((0, 0) if axis is None else (axis.low, axis.high) for axis in window.axes),
+        "window_dimensions": tuple(1 if axis is None else axis.size for axis in axes),
+        "window_strides": tuple(1 if axis is None else axis.stride for axis in axes),
+        "padding": tuple((0, 0) if axis is None else (axis.low, axis.high) for axis in axes),
     }
+
+
+def _axes(window: Window) -> list[Axis | None]:
+    return [window.pooled.get(d) for d in range(len(window.axes))]

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+# Chosen by the index alone, so that no platform may select once more.
+BY_INDEX = "index"
 _BETTER = {"max": lax.gt, "min": lax.lt}
 
 
@@ -25,10 +27,34 @@ def identity(order: str, dtype: np.dtype, *, keys: bool = False) -> np.ndarray:
 
 def first(order: str, current: Array, candidate: Array) -> Array:
     """The one that precedes; the current one where they tie."""
-    better = _BETTER[order](candidate, current)
-    if jnp.issubdtype(candidate.dtype, jnp.floating):
-        better |= candidate != candidate
+    if not has_keys(candidate.dtype):
+        return {"max": lax.max, "min": lax.min}[order](current, candidate)
+    better = _BETTER[order](candidate, current) | (candidate != candidate)
     return lax.select(better, candidate, current)
+
+
+def precedes(order: str, candidate: Array, other: Array) -> Array:
+    """Whether a candidate comes before another one, with which it does not tie."""
+    better = _BETTER[order](candidate, other)
+    if jnp.issubdtype(candidate.dtype, jnp.floating):
+        better |= (candidate != candidate) & (other == other)
+    return better
+
+
+def reduce_first(order: str, elements: Array, numbers: Array, dimensions: list[int]) -> tuple[Array, Array]:
+    """The first elements along dimensions and their numbers; of those that tie, the lowest."""
+
+    def first_of_two(left: tuple[Array, Array], right: tuple[Array, Array]) -> tuple[Array, Array]:
+        (value, number), (candidate, candidate_number) = left, right
+        ahead, behind = precedes(order, candidate, value), precedes(order, value, candidate)
+        replaces = ahead | (~behind & (candidate_number < number))
+        return lax.select(replaces, candidate, value), lax.select(replaces, candidate_number, number)
+
+    none = np.array(np.iinfo(numbers.dtype).max, numbers.dtype)
+    value, number = lax.reduce(
+        (elements, numbers), (identity(order, elements.dtype), none), first_of_two, dimensions
+    )
+    return value, number
 
 
 def is_first(candidate: Array, value: Array) -> Array:

@@ -6,9 +6,13 @@ import dataclasses
 
 from jax import Array
 
-from jaxpool._lowering import folds
+from jaxpool._lowering import folds, unfold
+from jaxpool._lowering.order import BY_INDEX
 from jaxpool._lowering.stages import Stage, in_stages
 from jaxpool._window import Divisor, Window
+
+# What cannot be done in stages is an expression for each tap: with more, a program takes long to compile.
+_MOST_AT_ONCE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,19 +27,46 @@ class Passes:
         return folds.select_value(operand, self._stages(window), order, self.style)
 
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-        return folds.select(operand, window, self._stages(window), order, self.style)
+        if not window.bins:
+            return folds.select(operand, window, self._stages(window), order, self.style)
+        # In stages, XLA would gather what one of them selected anew for each tap of the next.
+        if window.taps > _MOST_AT_ONCE:
+            return unfold.select(operand, window, order)
+        return folds.select(operand, window, [Stage(window)], order, self.style)
 
     def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-        return folds.gather(tangent, index, self._stages(window), self.style)
+        if order != BY_INDEX:
+            return folds.gather(tangent, index, self._stages(window), self.style)
+        if window.taps > _MOST_AT_ONCE:
+            return unfold.gather(tangent, index, window)
+        return folds.gather(tangent, index, [Stage(window)], self.style)
 
     def scatter(self, cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-        return folds.scatter(cotangent, index, self._stages(window), self.style)
+        if order != BY_INDEX:
+            return folds.scatter(cotangent, index, self._stages(window), self.style)
+        if window.taps > _MOST_AT_ONCE:
+            return unfold.scatter(cotangent, index, window)
+        return folds.scatter(cotangent, index, [Stage(window)], self.style)
 
     def add(self, operand: Array, window: Window, divisor: Divisor) -> Array:
         return folds.add(operand, window, self._sum_stages(window), divisor, self.style)
 
     def spread(self, cotangent: Array, window: Window, divisor: Divisor) -> Array:
         return folds.spread(cotangent, window, self._sum_stages(window), divisor, self.style)
+
+    def add_weighted(
+        self, values: Array, operand: Array, statistic: Array, window: Window, weight: folds.Weight
+    ) -> Array:
+        if window.taps > _MOST_AT_ONCE:
+            return unfold.add_weighted(values, operand, statistic, window, weight)
+        return folds.add_weighted(values, operand, statistic, window, weight, self.style)
+
+    def spread_weighted(
+        self, cotangent: Array, operand: Array, statistic: Array, window: Window, weight: folds.Weight
+    ) -> Array:
+        if window.taps > _MOST_AT_ONCE:
+            return unfold.spread_weighted(cotangent, operand, statistic, window, weight)
+        return folds.spread_weighted(cotangent, operand, statistic, window, weight, self.style)
 
     def _stages(self, window: Window) -> list[Stage]:
         return in_stages(window, self.most_taps, self.most_in_line)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from jax import Array, lax
 
-from jaxpool._window import Axis, Window
+from jaxpool._window import Axis, Bins, Window
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ def in_stages(
     stages = []
     for d in window.pooled if outermost_first else reversed(window.pooled):
         axis, unit = window.pooled[d], window.tap_strides[d]
-        if most_in_line is None or axis.size <= most_in_line * axis.stride:
+        if isinstance(axis, Bins) or most_in_line is None or axis.size <= most_in_line * axis.stride:
             stages.append(Stage(_line(window, d, axis), unit))
         else:
             inner, outer, step = _in_two(axis)
@@ -74,7 +74,7 @@ def in_stages(
     return _padded_early(stages) if pad_early else stages
 
 
-def _line(window: Window, dimension: int, axis: Axis) -> Window:
+def _line(window: Window, dimension: int, axis: Axis | Bins) -> Window:
     return Window(tuple(axis if d == dimension else None for d in range(len(window.axes))))
 
 

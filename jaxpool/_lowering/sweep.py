@@ -11,20 +11,25 @@ Near the ends of an array some taps fall into the padding. There are two ways to
   padded, because runs would break up that loop.
 - by padding the slice of each tap to the length of the results (`pad=True`): a GPU compares an index for it.
 
+Where windows start and stop anywhere, the elements of a tap are gathered.
+
 Towards the cells, those whose positions agree modulo the stride are a *phase*: the same taps cover them all.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
+import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxpool._window import Axis, Window
+from jaxpool._window import Axis, Bins, Window
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,30 +61,64 @@ class _Part:
 
 
 @dataclasses.dataclass(frozen=True)
+class _Gathered:
+    """A tap along one axis of irregular windows: its number, and the element that it is for each result."""
+
+    number: int | Array
+    position: Array
+    holds: Array
+
+
+@dataclasses.dataclass(frozen=True)
 class _Run:
-    """Neighbouring results along one axis and their taps, which are `step` cells of the source apart."""
+    """Neighbouring results along one axis and their taps, which are `step` cells of the source apart.
+
+    They are `length` results from `start` on, `apart` from each other: windows, or the cells of a phase.
+    """
 
     start: int
+    apart: int
     length: int
     step: int
-    parts: tuple[_Part, ...]
+    parts: tuple[_Part | _Gathered, ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Tap:
     """A tap of a block of results, and its number in the window."""
 
-    number: int
-    parts: Mapping[int, tuple[_Run, _Part]]
+    parts: Mapping[int, tuple[_Run, Any]]
+    strides: Mapping[int, int]
+
+    @property
+    def number(self) -> int:
+        """The number of the tap, where it is the same for all results."""
+        return sum(part.number * self.strides[d] for d, (_, part) in self.parts.items())
+
+    def number_like(self, array: Array) -> Array:
+        """The number of the tap for each result."""
+        total = lax.full_like(array, 0)
+        for d, (_, part) in self.parts.items():
+            number = jnp.asarray(part.number * self.strides[d]).astype(array.dtype)
+            total += jnp.broadcast_to(number, array.shape)
+        return total
 
     def read(self, source: Source) -> Array:
         """The element of the source at this tap, for each result."""
+        slices = {d: (run, part) for d, (run, part) in self.parts.items() if isinstance(part, _Part)}
         start, stop, step = [0] * source.array.ndim, list(source.array.shape), [1] * source.array.ndim
-        for d, (run, part) in self.parts.items():
+        for d, (run, part) in slices.items():
             held = run.length - part.low - part.high
             start[d], stop[d], step[d] = part.start, part.start + (held - 1) * run.step + 1, run.step
         elements = Source(lax.slice(source.array, start, stop, step), source.padding)
-        return elements.padded({d: (part.low, part.high) for d, (_, part) in self.parts.items()}).array
+        elements = elements.padded({d: (part.low, part.high) for d, (_, part) in slices.items()}).array
+        gathered = {d: part for d, (_, part) in self.parts.items() if d not in slices}
+        if not gathered:
+            return elements
+        elements = take(elements, {d: part.position for d, part in gathered.items()})
+        holds = functools.reduce(operator.and_, (part.holds for part in gathered.values()))
+        holds = jnp.broadcast_to(holds, elements.shape)
+        return lax.select(holds, elements, lax.full_like(elements, source.padding))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +132,7 @@ class Block:
         """The taps that any of the results have, in the window's row-major order."""
         for parts in itertools.product(*(run.parts for run in self.runs.values())):
             paired = {d: (run, part) for (d, run), part in zip(self.runs.items(), parts, strict=True)}
-            yield Tap(sum(part.number * self.tap_strides[d] for d, (_, part) in paired.items()), paired)
+            yield Tap(paired, self.tap_strides)
 
     def full(self, source: Source, value: Any, dtype: Any = None) -> Array:
         """A block that holds one value; of the source's dtype where no other is given."""
@@ -103,13 +142,22 @@ class Block:
     def of(self, results: Array) -> Array:
         """The block's part of an array of results."""
         for d, run in self.runs.items():
-            results = lax.slice_in_dim(results, run.start, run.start + run.length, axis=d)
+            stop = run.start + (run.length - 1) * run.apart + 1
+            results = lax.slice_in_dim(results, run.start, stop, run.apart, d)
         return results
 
     def along(self, dimension: int, numbers: np.ndarray) -> np.ndarray:
         """The block's part of one number for each result along a dimension."""
         run = self.runs.get(dimension)
-        return numbers if run is None else numbers[run.start : run.start + run.length]
+        return numbers if run is None else numbers[run.start :: run.apart][: run.length]
+
+
+@dataclasses.dataclass(frozen=True)
+class PlacedBins(Bins):
+    """Irregular windows and where they are: arrays with as many dimensions as the operand."""
+
+    starts: Array
+    stops: Array
 
 
 Fold = Callable[..., Array]  # of a block and the sources
@@ -117,10 +165,20 @@ Fold = Callable[..., Array]  # of a block and the sources
 _MOST_RUNS = 8
 
 
+def window_taps(array: Array, padding: Any, window: Window) -> list[Array]:
+    """The elements of all windows at each tap; `padding` where there are none."""
+    source = Source(array, padding).padded({d: (axis.low, axis.high) for d, axis in window.pooled.items()})
+    runs = {d: _window_runs(axis.padded(), False)[0] for d, axis in window.pooled.items()}
+    return [tap.read(source) for tap in Block(runs, window.tap_strides).taps()]
+
+
 def over_windows(fold: Fold, window: Window, *sources: Source, pad: bool) -> Array:
     """Each window folded from its cells; `fold` computes one block of the result from the sources."""
     segments = {}
     for d, axis in window.pooled.items():
+        if isinstance(axis, PlacedBins):
+            segments[d] = [[[_Run(0, 1, axis.windows, 1, _window_taps(axis))]]]
+            continue
         runs = _window_runs(axis, pad)
         if _too_many(runs, axis.stride, d, window) and all(s.padding is not None for s in sources):
             sources = tuple(source.padded({d: (axis.low, axis.high)}) for source in sources)
@@ -133,6 +191,9 @@ def over_cells(fold: Fold, window: Window, *sources: Source, pad: bool) -> Array
     """Each cell folded from the windows that cover it; `fold` computes one block from the sources."""
     segments = {}
     for d, axis in window.pooled.items():
+        if isinstance(axis, PlacedBins):
+            segments[d] = [[[_Run(0, 1, axis.length, 1, _cell_taps(axis, d))]]]
+            continue
         segments[d] = _cell_segments(axis, pad)
         if _too_many(segments[d][0][0], axis.stride, d, window):
             axis, pads = axis.with_windows_around()
@@ -166,7 +227,53 @@ def _cell_runs(axis: Axis, cell: int, count: int, pad: bool) -> list[_Run]:
     first, rest = np.divmod(cell + axis.low - taps * axis.dilation, axis.stride)
     taps, first = taps[rest == 0], first[rest == 0]
     windows = np.arange(count)[:, None] + first
-    return _runs((windows >= 0) & (windows < axis.windows), taps, first, 1, pad)
+    runs = _runs((windows >= 0) & (windows < axis.windows), taps, first, 1, pad)
+    return [dataclasses.replace(run, start=cell + run.start * axis.stride, apart=axis.stride) for run in runs]
+
+
+def _window_taps(bins: PlacedBins) -> tuple[_Gathered, ...]:
+    positions = [bins.starts + lax.full_like(bins.starts, tap) for tap in range(bins.size)]
+    return tuple(_Gathered(tap, position, position < bins.stops) for tap, position in enumerate(positions))
+
+
+def _cell_taps(bins: PlacedBins, dimension: int) -> tuple[_Gathered, ...]:
+    """The windows that may cover each cell: as many as there can be, from the first that stops behind it."""
+    cells = lax.broadcasted_iota(np.int32, _along(dimension, [bins.length] * bins.stops.ndim), dimension)
+    stops = jnp.moveaxis(bins.stops, dimension, -1)
+    before = jnp.expand_dims(stops, dimension) <= jnp.expand_dims(cells, cells.ndim)
+    first = jnp.sum(before, -1, np.int32)
+    taps = []
+    for place in range(bins.cover):
+        index = first + lax.full_like(first, place)
+        start = take(bins.starts, {dimension: index})
+        holds = (index < lax.full_like(index, bins.windows)) & (start <= cells)
+        taps.append(_Gathered(cells - start, index, holds))
+    return tuple(taps)
+
+
+def take(array: Array, positions: Mapping[int, Array]) -> Array:
+    """The elements at positions along some dimensions, given as arrays that broadcast."""
+    if all(index.size == index.shape[d] for d, index in positions.items()):
+        for d, index in positions.items():
+            array = jnp.take(array, index.reshape(-1), d, mode="clip")
+        return array
+    # By their places in a flat array: of a place for each dimension XLA would write a list to memory.
+    return jnp.take(array.reshape(-1), flat_places(array.shape, positions), mode="clip")
+
+
+def flat_places(shape: Sequence[int], positions: Mapping[int, Array]) -> Array:
+    """Where in a flat array of this shape the elements at positions along some dimensions are."""
+    others = [1 if d in positions else n for d, n in enumerate(shape)]
+    joint = jnp.broadcast_shapes(others, *(index.shape for index in positions.values()))
+    places, stride = jnp.zeros((1,) * len(joint), np.int32), 1
+    for d in reversed(range(len(joint))):
+        index = positions[d] if d in positions else lax.broadcasted_iota(np.int32, _along(d, joint), d)
+        places, stride = places + index * stride, stride * shape[d]
+    return jnp.broadcast_to(places, joint)
+
+
+def _along(dimension: int, shape: Sequence[int]) -> list[int]:
+    return [n if d == dimension else 1 for d, n in enumerate(shape)]
 
 
 def _runs(holds: np.ndarray, taps: np.ndarray, first: np.ndarray, step: int, pad: bool) -> list[_Run]:
@@ -179,7 +286,7 @@ def _runs(holds: np.ndarray, taps: np.ndarray, first: np.ndarray, step: int, pad
             held = np.flatnonzero(holds[start:stop, i])
             low, high = int(held[0]), stop - start - 1 - int(held[-1])
             parts.append(_Part(int(taps[i]), int(first[i]) + (start + low) * step, low, high))
-        runs.append(_Run(start, stop - start, step, tuple(parts)))
+        runs.append(_Run(start, 1, stop - start, step, tuple(parts)))
     return runs
 
 

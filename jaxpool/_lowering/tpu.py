@@ -5,15 +5,21 @@ from __future__ import annotations
 from jax import Array
 
 from jaxpool._lowering import folds, native
+from jaxpool._lowering.order import BY_INDEX
 from jaxpool._lowering.passes import Passes
+from jaxpool._lowering.whole import Whole
 from jaxpool._window import Window
 
 _passes = Passes(folds.PADDED, most_taps=32, most_in_line=8)
+irregular = _passes
+whole = Whole(together=True)
 
 select_value = native.select_value
 add = native.add
 spread = native.spread
 gather = _passes.gather
+add_weighted = _passes.add_weighted
+spread_weighted = _passes.spread_weighted
 
 
 def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
@@ -22,5 +28,5 @@ def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
 
 
 def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    choice = native if native.can_scatter(window) else _passes
+    choice = native if native.can_scatter(window) and order != BY_INDEX else _passes
     return choice.scatter(cotangent, index, operand, window, order)

@@ -13,7 +13,8 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import as_array
+from jaxpool._lowering.order import identity
+from jaxpool._ops._arrays import along_pooled, as_array, as_mask
 from jaxpool._primitives import select
 from jaxpool._window import Padding, Window, WindowOptions, make_window, spatial_axes
 
@@ -26,6 +27,7 @@ def max_pool(
     padding: Padding = "VALID",
     *,
     return_indices: Literal[False] = False,
+    where: ArrayLike | None = None,
     **options: Unpack[WindowOptions],
 ) -> Array: ...
 @overload
@@ -36,6 +38,7 @@ def max_pool(
     padding: Padding = "VALID",
     *,
     return_indices: Literal[True],
+    where: ArrayLike | None = None,
     **options: Unpack[WindowOptions],
 ) -> tuple[Array, Array]: ...
 def max_pool(
@@ -48,6 +51,7 @@ def max_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     return_indices: bool = False,
+    where: ArrayLike | None = None,
 ) -> Array | tuple[Array, Array]:
     r"""Pools by taking the maximum of each window.
 
@@ -58,8 +62,8 @@ def max_pool(
 
     - Ties go to the first element in row-major order, in value, index, tangent and cotangent alike.
     - A NaN makes its window NaN; the index and the gradient go to the first NaN.
-    - Padding is never selected. A window of padding only gives the dtype's lowest value (-inf for
-      floating-point numbers), index -1 and no gradient.
+    - Padding, and what `where` masks, is never selected. A window of nothing else gives the dtype's lowest
+      value (-inf for floating-point numbers), index -1 and no gradient.
     - float16 and bfloat16 add the gradients of overlapping windows in float32.
 
     Args:
@@ -75,6 +79,8 @@ def max_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       return_indices: whether to return also where each maximum was found.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        never selected, and without harm if it is NaN.
 
     Returns:
       The maxima, of the inputs' dtype and of shape `(*batch, *pooled, channels)`. With `return_indices`,
@@ -104,6 +110,7 @@ def max_pool(
         "max",
         inputs,
         return_indices,
+        where,
         window_shape,
         strides,
         padding,
@@ -121,6 +128,7 @@ def min_pool(
     padding: Padding = "VALID",
     *,
     return_indices: Literal[False] = False,
+    where: ArrayLike | None = None,
     **options: Unpack[WindowOptions],
 ) -> Array: ...
 @overload
@@ -131,6 +139,7 @@ def min_pool(
     padding: Padding = "VALID",
     *,
     return_indices: Literal[True],
+    where: ArrayLike | None = None,
     **options: Unpack[WindowOptions],
 ) -> tuple[Array, Array]: ...
 def min_pool(
@@ -143,6 +152,7 @@ def min_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     return_indices: bool = False,
+    where: ArrayLike | None = None,
 ) -> Array | tuple[Array, Array]:
     r"""Pools by taking the minimum of each window.
 
@@ -153,8 +163,8 @@ def min_pool(
 
     - Ties go to the first element in row-major order, in value, index, tangent and cotangent alike.
     - A NaN makes its window NaN; the index and the gradient go to the first NaN.
-    - Padding is never selected. A window of padding only gives the dtype's highest value (inf for
-      floating-point numbers), index -1 and no gradient.
+    - Padding, and what `where` masks, is never selected. A window of nothing else gives the dtype's highest
+      value (inf for floating-point numbers), index -1 and no gradient.
     - float16 and bfloat16 add the gradients of overlapping windows in float32.
 
     Args:
@@ -170,6 +180,8 @@ def min_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       return_indices: whether to return also where each minimum was found.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        never selected, and without harm if it is NaN.
 
     Returns:
       The minima, of the inputs' dtype and of shape `(*batch, *pooled, channels)`. With `return_indices`,
@@ -193,6 +205,7 @@ def min_pool(
         "min",
         inputs,
         return_indices,
+        where,
         window_shape,
         strides,
         padding,
@@ -202,45 +215,92 @@ def min_pool(
     )
 
 
-def _extreme(order: str, inputs: ArrayLike, return_indices: bool, *arguments: Any, **options: Any) -> Any:
-    array = as_array("inputs", inputs)
-    if jnp.issubdtype(array.dtype, jnp.complexfloating):
-        raise TypeError(f"inputs must be real, integer or bool to have a {order}imum, got {array.dtype}.")
+def _extreme(
+    order: str,
+    inputs: ArrayLike,
+    return_indices: bool,
+    where: ArrayLike | None,
+    *arguments: Any,
+    **options: Any,
+) -> Any:
+    array = as_ordered("inputs", inputs)
     window = make_window(array.shape, *arguments, **options)
-    if not return_indices:
-        return _value(array, window, order)
     spatial = spatial_axes(array.ndim, len(arguments[0]), options["channel_axis"])
+    mask = as_mask(where, array.shape)
+    return extreme(array, window, order, spatial if return_indices else None, mask)
+
+
+def extreme(
+    array: Array,
+    window: Window,
+    order: str,
+    spatial: tuple[int, ...] | None = None,
+    mask: Array | None = None,
+    *places: Array,
+) -> Any:
+    """The first element of each window in `order`, and its position where there are spatial dimensions."""
+    if spatial is None:
+        return _value(array, window, order, mask, *places)
     if math.prod(array.shape[d] for d in spatial) > np.iinfo(np.int32).max:
         raise ValueError(
             "inputs must have fewer than 2**31 elements in the spatial block for int32 indices, got shape "
             f"{array.shape}."
         )
-    return _value_and_position(array, window, order, spatial)
+    return _value_and_position(array, window, order, spatial, mask, *places)
+
+
+def as_ordered(name: str, inputs: ArrayLike) -> Array:
+    """The argument as an array whose elements have an order."""
+    array = as_array(name, inputs)
+    if jnp.issubdtype(array.dtype, jnp.complexfloating):
+        raise TypeError(f"{name} must be real, integer or bool to have an order, got {array.dtype}.")
+    return array
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
-def _value(inputs: Array, window: Window, order: str) -> Array:
-    return select.select(inputs, window, order)
+def _value(inputs: Array, window: Window, order: str, mask: Array | None, *places: Array) -> Array:
+    if mask is None:
+        return select.select(inputs, window, order, *places)
+    return _masked(inputs, window, order, mask)[0]
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
 def _value_and_position(
-    inputs: Array, window: Window, order: str, spatial: tuple[int, ...]
+    inputs: Array, window: Window, order: str, spatial: tuple[int, ...], mask: Array | None, *places: Array
 ) -> tuple[Array, Array]:
-    value, index = select.select_with_index(inputs, window, order)
-    return value, _positions(index, window, {d: inputs.shape[d] for d in spatial})
+    lengths = {d: inputs.shape[d] for d in spatial}
+    if mask is None:
+        value, index = select.select_with_index(inputs, window, order, *places)
+        return value, _positions(index, window, lengths, places)
+    value, index, some = _masked(inputs, window, order, mask)
+    return value, jnp.where(some, _positions(index, window, lengths, ()), -1)
 
 
-def _positions(index: Array, window: Window, lengths: dict[int, int]) -> Array:
+def _masked(inputs: Array, window: Window, order: str, mask: Array) -> tuple[Array, Array, Array]:
+    """The first of each window's valid elements, the number of its tap, and whether there is one."""
+    lowest = identity(order, inputs.dtype)
+    hidden = lax.stop_gradient(jnp.where(mask, inputs, lowest))
+    value, index = select.select_with_index(hidden, window, order)
+    # What is masked ties with the lowest elements. Where that is all there is, the first of them is selected.
+    some, first = select.select_with_index(along_pooled(mask, inputs, window), window, "max")
+    index = jnp.where(value == lowest, jnp.broadcast_to(first, index.shape), index)
+    if jnp.issubdtype(inputs.dtype, jnp.inexact):
+        value = select.take(inputs, index, window)
+    return jnp.where(some, value, lowest), index, some
+
+
+def _positions(index: Array, window: Window, lengths: dict[int, int], places: Sequence[Array]) -> Array:
     """The flat position of each window's tap `index` in the spatial block; -1 for windows of only padding."""
     index = index.astype(np.int32)
+    starts = dict(zip(window.bins, places[::2], strict=True))
     position, step = jnp.zeros_like(index), 1
     empty = jnp.zeros(index.shape, np.bool_)
     for d in reversed(lengths):
-        axis, along = window.axes[d], lax.broadcasted_iota(np.int32, index.shape, d)
+        axis, along = window.pooled.get(d), lax.broadcasted_iota(np.int32, index.shape, d)
         if axis is not None:
             tap = index // window.tap_strides[d] % axis.size
-            along = along * axis.stride - axis.low + tap * axis.dilation
+            first = starts[d] if d in starts else along * axis.stride - axis.low
+            along = first + tap * axis.dilation
             empty |= lax.broadcast_in_dim(axis.element_counts() == 0, index.shape, (d,))
         position += along * step
         step *= lengths[d]

@@ -9,10 +9,12 @@ from typing import SupportsIndex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import as_array
+from jaxpool._lowering.divisors import cell_counts
+from jaxpool._ops._arrays import along_pooled, as_array, as_mask, mean_dtype
+from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_sum
 from jaxpool._window import Divisor, Padding, Window, make_window
 
@@ -26,6 +28,7 @@ def sum_pool(
     window_dilation: Sequence[SupportsIndex] | None = None,
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by adding the elements of each window.
 
@@ -35,7 +38,7 @@ def sum_pool(
 
     - float16 and bfloat16 are added in float32, forward and backward, and rounded once. Integers keep their
       dtype and wrap around; bools are counted in int32.
-    - Padding is no element: a window of padding only gives 0.
+    - Padding, and what `where` masks, is no element: a window of nothing else gives 0.
     - NaN and infinities reach the windows that contain them and no others.
 
     Args:
@@ -50,6 +53,8 @@ def sum_pool(
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        never added, and without harm if it is NaN.
 
     Returns:
       The sums, of the inputs' dtype (int32 for bools) and of shape `(*batch, *pooled, channels)`.
@@ -77,7 +82,7 @@ def sum_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return _sum(array, window)
+    return add(array, window, as_mask(where, array.shape))
 
 
 def avg_pool(
@@ -91,6 +96,7 @@ def avg_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     divisor_override: int | None = None,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by averaging the elements of each window.
 
@@ -102,7 +108,7 @@ def avg_pool(
     (`count_include_pad=True`), that lie in the input (`False`), or `divisor_override`.
 
     - Cells by which `ceil_mode` lets a window overhang the padding are never counted.
-    - A window of padding only gives 0.
+    - Elements that `where` masks are counted in no case. A window without elements gives 0.
     - float16 and bfloat16 are added and divided in float32, forward and backward, and rounded once: the
       mean of 4096 bfloat16 ones is 1.
     - NaN and infinities reach the windows that contain them and no others.
@@ -121,6 +127,8 @@ def avg_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       divisor_override: what to divide by in place of the count.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        never added, never counted, and without harm if it is NaN.
 
     Returns:
       The averages, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
@@ -151,21 +159,40 @@ def avg_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    if divisor_override is not None:
-        if not isinstance(divisor_override, int | np.integer) or isinstance(divisor_override, bool):
-            raise TypeError(f"divisor_override must be None or an int, got {divisor_override!r}.")
-        if divisor_override == 0:
-            raise ValueError("divisor_override must not be 0, got 0.")
-        return _average(array, window, int(divisor_override))
-    return _average(array, window, "cells" if count_include_pad else "elements")
+    divisor = _as_divisor(count_include_pad, divisor_override)
+    return average(array, window, divisor, as_mask(where, array.shape))
+
+
+def _as_divisor(count_include_pad: bool, divisor_override: int | None) -> Divisor:
+    if divisor_override is None:
+        return "cells" if count_include_pad else "elements"
+    if not isinstance(divisor_override, int | np.integer) or isinstance(divisor_override, bool):
+        raise TypeError(f"divisor_override must be None or an int, got {divisor_override!r}.")
+    if divisor_override == 0:
+        raise ValueError("divisor_override must not be 0, got 0.")
+    return int(divisor_override)
 
 
 @functools.partial(jax.jit, static_argnums=(1,), inline=True)
-def _sum(inputs: Array, window: Window) -> Array:
-    return window_sum(inputs.astype(np.int32) if inputs.dtype == np.bool_ else inputs, window)
+def add(inputs: Array, window: Window, mask: Array | None = None) -> Array:
+    """The sums of windows, of the valid elements where there is a mask."""
+    if inputs.dtype == np.bool_:
+        inputs = inputs.astype(np.int32)
+    return window_sum(inputs if mask is None else jnp.where(mask, inputs, lax.full_like(inputs, 0)), window)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
-def _average(inputs: Array, window: Window, divisor: Divisor) -> Array:
-    dtype = jax.eval_shape(jnp.mean, inputs).dtype
-    return window_sum(inputs.astype(dtype), window, divisor)
+def average(
+    inputs: Array, window: Window, divisor: Divisor, mask: Array | None = None, *places: Array
+) -> Array:
+    """The averages of windows, of the valid elements where there is a mask."""
+    inputs = inputs.astype(mean_dtype(inputs))
+    if mask is None:
+        return window_sum(inputs, window, divisor, *places)
+    wide = inputs.astype(accumulation_dtype(inputs.dtype))
+    total = window_sum(jnp.where(mask, wide, lax.full_like(wide, 0)), window)
+    if isinstance(divisor, int):
+        return (total / divisor).astype(inputs.dtype)
+    counts = window_sum((~along_pooled(mask, inputs, window)).astype(np.int32), window)
+    counts = jnp.maximum(cell_counts(window, divisor or "cells", counts.dtype) - counts, 1)
+    return (total / counts.astype(total.dtype)).astype(inputs.dtype)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
-from jax.interpreters import batching, mlir
+from jax.interpreters import ad, batching, mlir
 from jax.sharding import AbstractMesh, use_abstract_mesh
 
-from jaxpool._lowering import PLATFORMS, implementation
+from jaxpool._lowering import PLATFORMS, carry_out
 from jaxpool._window import Window
 
 
@@ -24,8 +26,28 @@ def define(name: str, abstract: Callable, *, multiple_results: bool = False) -> 
     batching.primitive_batchers[primitive] = _batching_rule(primitive)
     for platform in PLATFORMS:
         mlir.register_lowering(primitive, _lowering_rule(platform, name, multiple_results), platform)
-    primitive.def_impl(lambda *operands, **params: implementation(None, name)(*operands, **params))
+    primitive.def_impl(functools.partial(carry_out, None, name))
     return primitive
+
+
+def define_jvp(primitive: Primitive, *rules: Callable) -> None:
+    """Derivative rules, each linear in one of the leading operands; the other operands have no tangent."""
+
+    def jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Any, Any]:
+        value = primitive.bind(*primals, **params)
+        terms = [
+            rule(tangent, *primals, **params)
+            for rule, tangent in zip(rules, tangents[: len(rules)], strict=True)
+            if type(tangent) is not ad.Zero
+        ]
+        return value, functools.reduce(lax.add, terms) if terms else no_tangent(value)
+
+    ad.primitive_jvps[primitive] = jvp
+
+
+def no_tangent(primal: Array) -> ad.Zero:
+    """The tangent of what is piecewise constant."""
+    return ad.Zero(jax.typeof(primal).to_tangent_aval())
 
 
 def check_sharding(operand: Any, window: Window) -> None:
@@ -46,7 +68,7 @@ def _lowering_rule(platform: str | None, name: str, multiple_results: bool) -> C
 
     def without_mesh(*operands: Array, **params: Any) -> Any:
         with use_abstract_mesh(no_mesh):
-            return implementation(platform, name)(*operands, **params)
+            return carry_out(platform, name, *operands, **params)
 
     lower = mlir.lower_fun(without_mesh, multiple_results)
 
@@ -62,13 +84,20 @@ def _batching_rule(primitive: Primitive) -> Callable:
     def rule(arrays: Sequence[Any], dimensions: Sequence[int | None], *, window: Window, **params):
         size = next(a.shape[d] for a, d in zip(arrays, dimensions, strict=True) if d is not None)
         position = next(d for d in dimensions if d is not None)
+        places = len(arrays) - 2 * len(window.bins)  # of irregular windows, which broadcast
         aligned = [
-            jnp.broadcast_to(jnp.expand_dims(a, position), (*a.shape[:position], size, *a.shape[position:]))
-            if d is None
-            else jnp.moveaxis(a, d, position)
-            for a, d in zip(arrays, dimensions, strict=True)
+            _aligned(array, dimension, position, size if i < places else 1)
+            for i, (array, dimension) in enumerate(zip(arrays, dimensions, strict=True))
         ]
         results = primitive.bind(*aligned, window=window.insert(position), **params)
         return results, (position,) * len(results) if primitive.multiple_results else position
 
     return rule
+
+
+def _aligned(array: Any, dimension: int | None, position: int, size: int) -> Any:
+    """The array with its batch dimension in a position; with one of this size where it has none."""
+    if dimension is not None:
+        return jnp.moveaxis(array, dimension, position)
+    shape = (*array.shape[:position], size, *array.shape[position:])
+    return jnp.broadcast_to(jnp.expand_dims(array, position), shape)

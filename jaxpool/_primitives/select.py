@@ -13,41 +13,46 @@ from __future__ import annotations
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.interpreters import ad
 
-from jaxpool._primitives._define import check_sharding, define
+from jaxpool._lowering.order import BY_INDEX
+from jaxpool._primitives._define import check_sharding, define, define_jvp, no_tangent
 from jaxpool._window import Window
 
 
-def select(operand: Array, window: Window, order: str) -> Array:
-    """The first element of each window in `order`, "max" or "min"."""
-    return select_value_p.bind(operand, window=window, order=order)
+def select(operand: Array, window: Window, order: str, *places: Array) -> Array:
+    """The first element of each window in `order`; `places` are those of irregular windows."""
+    return select_value_p.bind(operand, *places, window=window, order=order)
 
 
-def select_with_index(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
+def select_with_index(operand: Array, window: Window, order: str, *places: Array) -> tuple[Array, Array]:
     """The first element of each window in `order`, and the row-major number of its tap."""
-    value, index = select_p.bind(operand, window=window, order=order)
+    value, index = select_p.bind(operand, *places, window=window, order=order)
     return value, index
 
 
-def _value_type(operand: Any, *, window: Window, order: str) -> Any:
+def take(operand: Array, index: Array, window: Window) -> Array:
+    """The element of each window whose tap has this number, however that was chosen."""
+    return gather_p.bind(operand, index, operand, window=window, order=BY_INDEX)
+
+
+def _value_type(operand: Any, *places: Any, window: Window, order: str) -> Any:
     check_sharding(operand, window)
     return operand.update(shape=window.output_shape(operand.shape), weak_type=False)
 
 
-def _value_and_index_type(operand: Any, *, window: Window, order: str) -> list[Any]:
+def _value_and_index_type(operand: Any, *places: Any, window: Window, order: str) -> list[Any]:
     value = _value_type(operand, window=window, order=order)
     return [value, value.update(dtype=window.index_dtype)]
 
 
-def _gather_type(tangent: Any, index: Any, operand: Any, *, window: Window, order: str) -> Any:
+def _gather_type(tangent: Any, index: Any, operand: Any, *places: Any, window: Window, order: str) -> Any:
     return tangent.update(shape=index.shape, weak_type=False)
 
 
-def _scatter_type(cotangent: Any, index: Any, operand: Any, *, window: Window, order: str) -> Any:
+def _scatter_type(cotangent: Any, index: Any, operand: Any, *places: Any, window: Window, order: str) -> Any:
     return cotangent.update(shape=operand.shape, weak_type=False)
 
 
@@ -63,29 +68,26 @@ def _select_value_jvp(primals, tangents, **params):
 
 
 def _select_jvp(primals, tangents, **params):
-    (operand,), (tangent,) = primals, tangents
-    value, index = select_p.bind(operand, **params)
+    (operand, *places), (tangent, *_) = primals, tangents
+    value, index = select_p.bind(operand, *places, **params)
     if not jnp.issubdtype(operand.dtype, jnp.inexact):
-        return [value, index], [_no_tangent(value), _no_tangent(index)]
-    return [value, index], [gather_p.bind(tangent, index, operand, **params), _no_tangent(index)]
-
-
-def _no_tangent(primal: Array) -> ad.Zero:
-    return ad.Zero(jax.typeof(primal).to_tangent_aval())
+        return [value, index], [no_tangent(value), no_tangent(index)]
+    return [value, index], [gather_p.bind(tangent, index, operand, *places, **params), no_tangent(index)]
 
 
 def _linear_in_first(primitive, transpose):
     """Derivative rules for a map linear in its first argument and piecewise constant in the others."""
 
-    def tangent_rule(tangent, first, index, operand, **params):
-        return primitive.bind(tangent, index, operand, **params)
+    def tangent_rule(tangent, first, index, operand, *places, **params):
+        return primitive.bind(tangent, index, operand, *places, **params)
 
-    def transpose_rule(cotangent, first, index, operand, **params):
+    def transpose_rule(cotangent, first, index, operand, *places, **params):
         if type(cotangent) is ad.Zero:
-            return [ad.Zero(first.aval), None, None]
-        return [transpose.bind(cotangent, index, operand, **params), None, None]
+            return [ad.Zero(first.aval), None, None, *[None] * len(places)]
+        received = transpose.bind(cotangent, index, operand, *places, **params)
+        return [received, None, None, *[None] * len(places)]
 
-    ad.defjvp(primitive, tangent_rule, None, None)
+    define_jvp(primitive, tangent_rule)
     ad.primitive_transposes[primitive] = transpose_rule
 
 

@@ -1,47 +1,142 @@
-"""Adding the elements of each window, and its transpose: spreading a value over the elements of its window.
+"""Adding the elements of each window, with or without weights, and the transpose: spreading over windows.
 
     y = add(x) = A x / n          dy = add(dx)          dx = spread(dy) = A' (dy / n)
 
 A is the sum over windows and n the divisor, which makes it an average. Both are linear, so nothing is kept
 between forward and backward. 16-bit numbers are added in float32, and rounded once.
+
+With a weight g of each element x and of its window's statistic m, such as its maximum,
+
+    y_o = sum_i g(x_i, m_o) v_i                    v'_i = sum_o g(x_i, m_o) y'_o
+
+are linear in v and y' and each other's transpose. Their derivatives in x and m are sums of the same kind,
+with the derivative of g for a weight, so that any order of either mode keeps x, m and nothing for each tap.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from jax import Array
+import jax
+from jax import Array, lax
 from jax.interpreters import ad
 
-from jaxpool._primitives._define import check_sharding, define
+from jaxpool._lowering.folds import Weight
+from jaxpool._primitives._define import check_sharding, define, define_jvp
 from jaxpool._window import Divisor, Window
 
 
-def window_sum(operand: Array, window: Window, divisor: Divisor = None) -> Array:
-    """The sum of each window's elements, over the divisor."""
-    return add_p.bind(operand, window=window, divisor=divisor)
+def window_sum(operand: Array, window: Window, divisor: Divisor = None, *places: Array) -> Array:
+    """The sum of each window's elements, over the divisor; `places` are those of irregular windows."""
+    return add_p.bind(operand, *places, window=window, divisor=divisor)
 
 
-def _add_type(operand: Any, *, window: Window, divisor: Divisor) -> Any:
+def window_spread(values: Array, window: Window) -> Array:
+    """For each cell, the sum of the values of the windows that it is in."""
+    return spread_p.bind(values, window=window, divisor=None)
+
+
+def weighted_sum(values: Array, operand: Array, statistic: Array, window: Window, weight: Weight) -> Array:
+    """The sum of each window's values, weighted by a function of its elements and its statistic.
+
+    Programs are cached by the identity of `weight`.
+    """
+    return add_weighted_p.bind(values, operand, statistic, window=window, weight=weight)
+
+
+def _add_type(operand: Any, *places: Any, window: Window, divisor: Divisor) -> Any:
     check_sharding(operand, window)
     return operand.update(shape=window.output_shape(operand.shape), weak_type=False)
 
 
-def _spread_type(cotangent: Any, *, window: Window, divisor: Divisor) -> Any:
+def _spread_type(cotangent: Any, *places: Any, window: Window, divisor: Divisor) -> Any:
     return cotangent.update(shape=window.input_shape(cotangent.shape), weak_type=False)
+
+
+def _add_weighted_type(values: Any, operand: Any, statistic: Any, *, window: Window, weight: Weight) -> Any:
+    check_sharding(operand, window)
+    return statistic.update(weak_type=False)
+
+
+def _spread_weighted_type(cotangent: Any, operand: Any, statistic: Any, **params: Any) -> Any:
+    return operand.update(weak_type=False)
 
 
 add_p = define("add", _add_type)
 spread_p = define("spread", _spread_type)
+add_weighted_p = define("add_weighted", _add_weighted_type)
+spread_weighted_p = define("spread_weighted", _spread_weighted_type)
 
 
-def _add_transpose(cotangent: Any, operand: Any, **params: Any) -> list[Any]:
-    return [spread_p.bind(cotangent, **params)]
+def _linear(primitive, transpose):
+    """Derivative rules for a linear map, and where it puts irregular windows."""
+
+    def tangent_rule(tangent, operand, *places, **params):
+        return primitive.bind(tangent, *places, **params)
+
+    def transpose_rule(cotangent, operand, *places, **params):
+        if type(cotangent) is ad.Zero:
+            return [ad.Zero(operand.aval), *[None] * len(places)]
+        return [transpose.bind(cotangent, *places, **params), *[None] * len(places)]
+
+    define_jvp(primitive, tangent_rule)
+    ad.primitive_transposes[primitive] = transpose_rule
 
 
-def _spread_transpose(cotangent: Any, operand: Any, **params: Any) -> list[Any]:
-    return [add_p.bind(cotangent, **params)]
+def _weighted(primitive, transpose, in_operand, in_statistic):
+    """Derivative rules for a weighted sum; the last two say how weights' derivatives take part."""
+
+    def tangent_rule(tangent, values, operand, statistic, **params):
+        return primitive.bind(tangent, operand, statistic, **params)
+
+    def transpose_rule(cotangent, values, operand, statistic, **params):
+        if type(cotangent) is ad.Zero:
+            return [ad.Zero(values.aval), None, None]
+        return [transpose.bind(cotangent, operand, statistic, **params), None, None]
+
+    define_jvp(primitive, tangent_rule, in_operand, in_statistic)
+    ad.primitive_transposes[primitive] = transpose_rule
 
 
-ad.deflinear2(add_p, _add_transpose)
-ad.deflinear2(spread_p, _spread_transpose)
+@functools.cache
+def _derivative(weight: Weight, argument: int) -> Weight:
+    """The derivative of a weight by the element (0) or the statistic (1)."""
+
+    def derivative(element: Array, statistic: Array) -> Array:
+        arguments = [element, statistic]
+
+        def along(x):
+            arguments[argument] = x
+            return weight(*arguments)
+
+        x = (element, statistic)[argument]
+        return jax.jvp(along, (x,), (lax.full_like(x, 1),))[1]
+
+    return derivative
+
+
+def _add_in_operand(tangent, values, operand, statistic, *, window, weight):
+    values, weight = values * tangent, _derivative(weight, 0)
+    return add_weighted_p.bind(values, operand, statistic, window=window, weight=weight)
+
+
+def _add_in_statistic(tangent, values, operand, statistic, *, window, weight):
+    weight = _derivative(weight, 1)
+    return tangent * add_weighted_p.bind(values, operand, statistic, window=window, weight=weight)
+
+
+def _spread_in_operand(tangent, cotangent, operand, statistic, *, window, weight):
+    weight = _derivative(weight, 0)
+    return tangent * spread_weighted_p.bind(cotangent, operand, statistic, window=window, weight=weight)
+
+
+def _spread_in_statistic(tangent, cotangent, operand, statistic, *, window, weight):
+    cotangent, weight = cotangent * tangent, _derivative(weight, 1)
+    return spread_weighted_p.bind(cotangent, operand, statistic, window=window, weight=weight)
+
+
+_linear(add_p, spread_p)
+_linear(spread_p, add_p)
+_weighted(add_weighted_p, spread_weighted_p, _add_in_operand, _add_in_statistic)
+_weighted(spread_weighted_p, add_weighted_p, _spread_in_operand, _spread_in_statistic)

@@ -1,0 +1,193 @@
+"""Pools by the spread of each window: variance and standard deviation."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import SupportsIndex
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from jaxpool._lowering.divisors import cell_counts
+from jaxpool._ops._arrays import as_real
+from jaxpool._precision import accumulation_dtype
+from jaxpool._primitives.sum import weighted_sum, window_sum
+from jaxpool._window import Padding, Window, make_window
+
+
+def var_pool(
+    inputs: ArrayLike,
+    window_shape: Sequence[SupportsIndex],
+    strides: Sequence[SupportsIndex] | None = None,
+    padding: Padding = "VALID",
+    *,
+    window_dilation: Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+    channel_axis: int | None = -1,
+    correction: int = 0,
+) -> Array:
+    r"""Pools by taking the variance of each window.
+
+    With the elements $x_1, \dots, x_n$ of a window, their mean $\mu$ and the correction $c$,
+
+    $$ y = \frac{1}{n - c} \sum_i (x_i - \mu)^2, \qquad
+       \frac{\partial y}{\partial x_j} = \frac{2 (x_j - \mu)}{n - c}. $$
+
+    - A NaN makes its window NaN.
+    - Two passes: deviations are taken from the window's own mean, so nothing cancels where the mean is large.
+    - Elements are counted without padding. A window of padding only gives 0; one of a single element gives
+      NaN with `correction=1`, as in `jnp.var`.
+    - float16 and bfloat16 are computed in float32 and rounded once.
+
+    Args:
+      inputs: an array of shape `(*batch, *spatial, channels)`, with any number of batch axes, of real,
+        integer or bool dtype.
+      window_shape: the window's size along each spatial axis, such as `(2, 2)`.
+      strides: the step between windows along each spatial axis; `None` is 1, as in Flax.
+      padding: `"VALID"`, `"SAME"` (an odd cell goes to the end), `"SAME_LOWER"` (to the start),
+        `"CAUSAL"` (all at the start), an int, a sequence of ints, or a sequence of `(low, high)` pairs.
+      window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
+      ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
+        overhang the end if it starts inside the input or its low padding.
+      channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
+        once it is set aside.
+      correction: 0, or 1 for the unbiased estimate from a sample.
+
+    Returns:
+      The variances, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
+      promote as in `jnp.mean`.
+
+    Raises:
+      TypeError: an argument has the wrong type, or `inputs` is complex.
+      ValueError: an argument has the wrong length or sign, `correction` is
+        neither 0 nor 1, or a window fits nowhere.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> x = jnp.array([1.0, 3.0, 7.0])[:, None]
+      >>> jaxpool.var_pool(x, (2,))[:, 0]
+      Array([1., 4.], dtype=float32)
+      >>> jaxpool.var_pool(x, (2,), correction=1)[:, 0]
+      Array([2., 8.], dtype=float32)
+
+    References:
+      `jnp.var` of each window.
+    """
+    array = as_real("inputs", inputs)
+    window = make_window(
+        array.shape,
+        window_shape,
+        strides,
+        padding,
+        window_dilation=window_dilation,
+        ceil_mode=ceil_mode,
+        channel_axis=channel_axis,
+    )
+    return _variance(array, window, _as_correction(correction))
+
+
+def std_pool(
+    inputs: ArrayLike,
+    window_shape: Sequence[SupportsIndex],
+    strides: Sequence[SupportsIndex] | None = None,
+    padding: Padding = "VALID",
+    *,
+    window_dilation: Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+    channel_axis: int | None = -1,
+    correction: int = 0,
+) -> Array:
+    r"""Pools by taking the standard deviation of each window.
+
+    With the elements $x_1, \dots, x_n$ of a window, their mean $\mu$ and the correction $c$,
+
+    $$ y = \sqrt{ \frac{1}{n - c} \sum_i (x_i - \mu)^2 }, \qquad
+       \frac{\partial y}{\partial x_j} = \frac{x_j - \mu}{(n - c)\, y}. $$
+
+    - Where the deviation is 0 so is the gradient. A NaN makes its window NaN.
+    - Two passes: deviations are taken from the window's own mean, so nothing cancels where the mean is large.
+    - Elements are counted without padding. A window of padding only gives 0; one of a single element gives
+      NaN with `correction=1`, as in `jnp.std`.
+    - float16 and bfloat16 are computed in float32 and rounded once.
+
+    Args:
+      inputs: an array of shape `(*batch, *spatial, channels)`, with any number of batch axes, of real,
+        integer or bool dtype.
+      window_shape: the window's size along each spatial axis, such as `(2, 2)`.
+      strides: the step between windows along each spatial axis; `None` is 1, as in Flax.
+      padding: `"VALID"`, `"SAME"` (an odd cell goes to the end), `"SAME_LOWER"` (to the start),
+        `"CAUSAL"` (all at the start), an int, a sequence of ints, or a sequence of `(low, high)` pairs.
+      window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
+      ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
+        overhang the end if it starts inside the input or its low padding.
+      channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
+        once it is set aside.
+      correction: 0, or 1 to divide by one less, as for a sample.
+
+    Returns:
+      The standard deviations, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and
+      bools promote as in `jnp.mean`.
+
+    Raises:
+      TypeError: an argument has the wrong type, or `inputs` is complex.
+      ValueError: an argument has the wrong length or sign, `correction` is
+        neither 0 nor 1, or a window fits nowhere.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxpool
+      >>> x = jnp.array([1.0, 3.0, 7.0, 7.0])[:, None]
+      >>> jaxpool.std_pool(x, (2,))[:, 0]
+      Array([1., 2., 0.], dtype=float32)
+      >>> jax.grad(lambda x: jaxpool.std_pool(x, (2,), (2,)).sum())(x)[:, 0]
+      Array([-0.5,  0.5,  0. ,  0. ], dtype=float32)
+
+    References:
+      `jnp.std` of each window.
+    """
+    array = as_real("inputs", inputs)
+    window = make_window(
+        array.shape,
+        window_shape,
+        strides,
+        padding,
+        window_dilation=window_dilation,
+        ceil_mode=ceil_mode,
+        channel_axis=channel_axis,
+    )
+    return _deviation(array, window, _as_correction(correction))
+
+
+def _as_correction(correction: int) -> int:
+    if isinstance(correction, bool) or not hasattr(correction, "__index__"):
+        raise TypeError(f"correction must be an int, got {correction!r}.")
+    if correction not in (0, 1):
+        raise ValueError(f"correction must be 0 or 1, got {correction!r}.")
+    return int(correction)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
+def _variance(inputs: Array, window: Window, correction: int) -> Array:
+    return _wide_variance(inputs, window, correction).astype(inputs.dtype)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
+def _deviation(inputs: Array, window: Window, correction: int) -> Array:
+    variance = _wide_variance(inputs, window, correction)
+    zero = variance == 0
+    root = jnp.sqrt(jnp.where(zero, lax.full_like(variance, 1), variance))
+    return jnp.where(zero, lax.full_like(root, 0), root).astype(inputs.dtype)
+
+
+def _wide_variance(inputs: Array, window: Window, correction: int) -> Array:
+    wide = inputs.astype(accumulation_dtype(inputs.dtype))
+    mean = window_sum(wide, window, "elements")
+    total = weighted_sum(lax.full_like(wide, 1), wide, mean, window, _squared_deviation)
+    counts = cell_counts(window, "elements", wide.dtype)
+    return jnp.where(counts > 0, total / (counts - correction), lax.full_like(total, 0))
+
+
+def _squared_deviation(element: Array, mean: Array) -> Array:
+    return jnp.square(element - mean)

@@ -1,0 +1,62 @@
+"""The oracle: pooling written as slow NumPy loops, straight from the definitions in the contract.
+
+It shares no code with the package. Every function visits the output positions one by one and, for each,
+gathers the elements of its window as a vector, of which it takes a plain NumPy function. Arrays are viewed
+as rows: a matrix, one row per batch entry and channel, one column per spatial position.
+
+Floating and complex results are accumulated in float64 / complex128 and rounded at the end, to
+`dtype` (by default that of the input); integers wrap around in their own dtype.
+
+`*arguments` are `window_shape`, `strides` and `padding`, `**options` the keyword arguments
+`window_dilation`, `ceil_mode` and `channel_axis`, all as `windows` has them.
+"""
+
+from tests.reference.derivatives import avg_jvp as avg_jvp
+from tests.reference.derivatives import avg_vjp as avg_vjp
+from tests.reference.derivatives import pick as pick
+from tests.reference.derivatives import scatter_add as scatter_add
+from tests.reference.derivatives import select_jvp as select_jvp
+from tests.reference.derivatives import select_vjp as select_vjp
+from tests.reference.derivatives import sum_jvp as sum_jvp
+from tests.reference.derivatives import sum_vjp as sum_vjp
+from tests.reference.derivatives import window_jvp as window_jvp
+from tests.reference.derivatives import window_vjp as window_vjp
+from tests.reference.geometry import output_shape as output_shape
+from tests.reference.geometry import windows as windows
+from tests.reference.irregular import adaptive_avg_pool as adaptive_avg_pool
+from tests.reference.irregular import adaptive_avg_vjp as adaptive_avg_vjp
+from tests.reference.irregular import adaptive_max_pool as adaptive_max_pool
+from tests.reference.irregular import fractional_avg_pool as fractional_avg_pool
+from tests.reference.irregular import fractional_avg_vjp as fractional_avg_vjp
+from tests.reference.irregular import fractional_max_pool as fractional_max_pool
+from tests.reference.smooth import logsumexp_gradient as logsumexp_gradient
+from tests.reference.smooth import logsumexp_pool as logsumexp_pool
+from tests.reference.smooth import lp_gradient as lp_gradient
+from tests.reference.smooth import lp_pool as lp_pool
+from tests.reference.smooth import soft_gradient as soft_gradient
+from tests.reference.smooth import soft_pool as soft_pool
+from tests.reference.smooth import stochastic_choices as stochastic_choices
+from tests.reference.smooth import stochastic_gradient as stochastic_gradient
+from tests.reference.smooth import stochastic_pool_expectation as stochastic_pool_expectation
+from tests.reference.statistics import median_pool as median_pool
+from tests.reference.statistics import quantile_gradient as quantile_gradient
+from tests.reference.statistics import quantile_pool as quantile_pool
+from tests.reference.statistics import std_gradient as std_gradient
+from tests.reference.statistics import std_pool as std_pool
+from tests.reference.statistics import var_gradient as var_gradient
+from tests.reference.statistics import var_pool as var_pool
+from tests.reference.unpool import avg_unpool as avg_unpool
+from tests.reference.unpool import avg_unpool_vjp as avg_unpool_vjp
+from tests.reference.unpool import max_unpool as max_unpool
+from tests.reference.unpool import max_unpool_vjp as max_unpool_vjp
+from tests.reference.whole import global_avg_pool as global_avg_pool
+from tests.reference.whole import global_logsumexp_pool as global_logsumexp_pool
+from tests.reference.whole import global_lp_pool as global_lp_pool
+from tests.reference.whole import global_max_pool as global_max_pool
+from tests.reference.whole import global_min_pool as global_min_pool
+from tests.reference.whole import global_sum_pool as global_sum_pool
+from tests.reference.windows import avg_pool as avg_pool
+from tests.reference.windows import max_pool as max_pool
+from tests.reference.windows import min_pool as min_pool
+from tests.reference.windows import pool as pool
+from tests.reference.windows import sum_pool as sum_pool

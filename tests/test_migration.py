@@ -1,0 +1,334 @@
+"""docs/migration.md: each row of its tables is run as the page has it, in the framework and in jaxpool.
+
+The page has the calls; `ROWS` has the inputs, for each row by the first call in it. A framework that is not
+installed is skipped, but for the test that page and `ROWS` have the same rows.
+"""
+
+import contextlib
+import dataclasses
+import io
+import itertools
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxpool
+from tests.cases import distinct
+from tests.frameworks import BLOCKS, FRAMEWORKS, SECTIONS, by_jax, helpers, installed
+
+
+@pytest.fixture(autouse=True)
+def standard_promotion():
+    """The other frameworks on JAX promote dtypes and ranks silently."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
+# -------------------------------------------------------------------------------------------- the inputs
+
+
+GEOMETRIES = {
+    1: {"spatial": (11,), "k": (3,), "s": (2,), "p": (1,), "d": (2,), "o": (4,)},
+    2: {"spatial": (9, 8), "k": (3, 2), "s": (2, 1), "p": (1, 1), "d": (2, 3), "o": (4, 3)},
+    3: {"spatial": (7, 5, 8), "k": (2, 3, 2), "s": (2, 1, 2), "p": (1, 1, 0), "d": (2, 1, 3), "o": (3, 2, 2)},
+}
+# Where ceil mode has a window hang over the end, and where it drops one.
+CEIL = [{"c": True}, {"c": True, "spatial": (12, 9, 8)}, {"c": True, "k": (2, 2, 2), "s": (3, 3, 3)}]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """Inputs for a row of the page: for every rank and each of the variations, what its names stand for."""
+
+    ranks: tuple[int, ...] = (1, 2, 3)
+    variations: Any = ({},)
+    derived: Callable[[dict], dict] = lambda names: {}  # names that follow from the others
+
+    def bindings(self, layout):
+        for N, variation in self._turns():
+            names = GEOMETRIES[N] | {"N": N}
+            for name, value in variation.items():
+                per_axis = isinstance(value, tuple) and name in GEOMETRIES[N]
+                names[name] = value[:N] if per_axis else value
+            first = 1 if "last" in layout else 2
+            names["axes"] = tuple(range(first, first + N))
+            shapes = {"channels first": (2, 3, *names["spatial"]), "channels last": (2, *names["spatial"], 3)}
+            x = distinct(shapes.get(layout, (3, *names["spatial"])), np.float32)
+            names["x"] = np.abs(x) if names.get("nonnegative") else x
+            yield names | self.derived(names)
+
+    def _turns(self):
+        """Each rank and each variation, though not all pairs: every one is a program to compile."""
+        for turn in range(max(len(self.ranks), len(self.variations))):
+            yield self.ranks[turn % len(self.ranks)], self.variations[turn % len(self.variations)]
+
+
+def _vary(**values):
+    """All combinations of the values of some names."""
+    return tuple(dict(zip(values, v, strict=True)) for v in itertools.product(*values.values()))
+
+
+def _pool_first(names):
+    """Values and indices of a pool with strides of the window, to unpool; ONNX counts on over all planes."""
+    x, k = jnp.asarray(names["x"]), names["k"]
+    values, indices = jaxpool.max_pool(x, k, k, channel_axis=1, return_indices=True)
+    o = tuple(n * size for n, size in zip(values.shape[2:], k, strict=True))
+    where = np.unravel_index(np.asarray(indices), names["spatial"])
+    indices = np.ravel_multi_index(where, o).astype(np.int64)
+    return {"x": np.array(values), "indices": indices, "s": k, "p": (0,) * len(k), "o": o}
+
+
+def _pool_first_for_onnx(names):
+    names = _pool_first(names)
+    return names | {"indices": np.asarray(helpers()["onnx_index"](names["indices"], names["o"]), np.int64)}
+
+
+def _samples(names):
+    shape = (*names["x"].shape[:2], names["N"])
+    return {"u": np.random.RandomState(1).uniform(0, 0.99, shape).astype(np.float32)}
+
+
+def _pairs(names):
+    """Padding as ONNX has it, with other lows than highs, and as jaxpool."""
+    N = names["N"]
+    pads = [1] * N + [0] + [1] * (N - 1)
+    return {"pads": pads, "pairs": list(zip(pads[:N], pads[N:], strict=True))}
+
+
+def _tensorflow_samples(names):
+    """Samples for the sequences that TensorFlow draws with a seed; the page's call is given that seed."""
+    tf = installed("tensorflow")
+    fractional = tf.nn.fractional_max_pool
+    r, o = (
+        names["r"],
+        tuple(int(n / ratio) for n, ratio in zip(names["spatial"], names["r"][1:-1], strict=True)),
+    )
+    _, *sequences = fractional(names["x"], r, True, names["b"], seed=names["seed"])
+    u = [
+        _sample_of(sequence.numpy(), n, m)
+        for sequence, n, m in zip(sequences, names["spatial"], o, strict=True)
+    ]
+    return {"o": o, "u": np.array(u, np.float32)}
+
+
+def _sample_of(sequence, n, o):
+    """A number between 0 and 1 for which the pseudo-random sequence is this one, by trying."""
+    alpha, size = n / o, n // o
+    largest = min((size + 2) / alpha - 1, (n + 1 - size) / alpha - (o - 1))
+    u = np.linspace(0.0005, 0.9995, 1000)
+    inner = np.ceil(alpha * (np.arange(1, o) + u[:, None] * largest)) - 1
+    return np.mean(u[np.all(inner == sequence[1:-1], axis=1)])
+
+
+NAMED = _vary(p=("valid", "same"))
+UPPER = _vary(p=("VALID", "SAME"))
+# TensorFlow 2.21 raises in the gradient of tf.nn.max_pool and avg_pool in three dimensions, the third turn.
+UPPER_3D = [{"p": "VALID"}, {"p": "SAME"}, {"p": "SAME", "gradient": False}]
+BOTH = _vary(c=(False,)) + tuple(CEIL)
+INTS = _vary(n=(3,), m=(1, 2), p=("VALID", "SAME"))
+FRACTIONAL = Row((2,), _vary(spatial=((17, 10),), r=((1.0, 1.5, 1.3, 1.0),), b=(False, True), seed=(3, 4, 5)))
+FRACTIONAL = dataclasses.replace(FRACTIONAL, derived=_tensorflow_samples)
+DIVIDES = Row(variations=_vary(spatial=((12, 9, 8),), o=((4, 3, 2), (1, 1, 1), (12, 9, 8))))
+ADAPTIVE = Row(variations=_vary(o=((4, 3, 5), (1, 1, 1), (7, 8, 5))))
+# TensorFlow and Keras have no other sizes here: Keras makes NaN of some by rounding.
+KERAS_ADAPTIVE = Row(variations=_vary(spatial=((11, 9, 8),), o=((4, 3, 2), (5, 4, 3), (2, 1, 8))))
+POOL = Row(variations=_vary(p=("VALID", "SAME"), init=(0.0,), f=(jax.lax.add,)))
+# Equinox allows no window less than its padding and stride together where it hangs over.
+OVERHANG = _vary(c=(False, True), k=((3, 2, 3),), s=((2, 1, 2),))
+
+ROWS = {
+    "PyTorch": {
+        "nn.MaxPoolNd(k)(x)": Row(),
+        "nn.MaxPoolNd(k, s, p, d, ceil_mode=c)(x)": Row(variations=BOTH),
+        "nn.MaxPoolNd(k, s, p, return_indices=True)(x)": Row(),
+        "nn.AvgPoolNd(k)(x)": Row(),
+        "nn.AvgPoolNd(k, s, p, ceil_mode=c, count_include_pad=i)(x)": Row(
+            variations=[names | {"i": i} for names in BOTH for i in (False, True)]
+        ),
+        "nn.AvgPoolNd(k, s, divisor_override=n)(x)": Row((2, 3), _vary(n=(1, 7))),
+        "nn.LPPoolNd(n, k, s)(x)": Row(
+            variations=[{"n": 2}, {"n": 4}, {"n": math.inf}, {"n": 3, "nonnegative": True}]
+        ),
+        "nn.AdaptiveAvgPoolNd(o)(x)": ADAPTIVE,
+        "nn.AdaptiveMaxPoolNd(o)(x)": ADAPTIVE,
+        "nn.AdaptiveMaxPoolNd(o, return_indices=True)(x)": ADAPTIVE,
+        "nn.AdaptiveAvgPoolNd(1)(x)": Row(),
+        "nn.AdaptiveMaxPoolNd(1)(x)": Row(),
+        "nn.FractionalMaxPool2d(k, o, _random_samples=u)(x)": Row((2,), derived=_samples),
+        "nn.FractionalMaxPool3d(k, o, _random_samples=u)(x)": Row((3,), derived=_samples),
+        "nn.FractionalMaxPool2d(k, o, return_indices=True, _random_samples=u)(x)": Row(
+            (2,), derived=_samples
+        ),
+        "nn.FractionalMaxPool3d(k, o, return_indices=True, _random_samples=u)(x)": Row(
+            (3,), derived=_samples
+        ),
+        "nn.MaxUnpoolNd(k, s, p)(x, indices, o)": Row(derived=_pool_first),
+    },
+    "Keras 3": {
+        "layers.MaxPoolingND(k)(x)": Row(),
+        "layers.MaxPoolingND(k, s, p)(x)": Row(variations=NAMED),
+        "layers.AveragePoolingND(k)(x)": Row(),
+        "layers.AveragePoolingND(k, s, p)(x)": Row(variations=NAMED),
+        "layers.GlobalMaxPoolingND(keepdims=b)(x)": Row(variations=_vary(b=(False, True))),
+        "layers.GlobalAveragePoolingND(keepdims=b)(x)": Row(variations=_vary(b=(False, True))),
+        "layers.GlobalAveragePooling1D()(x, mask=m)": Row(
+            (1,), [{"m": np.array([[True] * 7 + [False] * 4, [False] + [True] * 10])}]
+        ),
+        "layers.AdaptiveMaxPoolingND(o)(x)": KERAS_ADAPTIVE,
+        "layers.AdaptiveAveragePoolingND(o)(x)": KERAS_ADAPTIVE,
+    },
+    "TensorFlow": {
+        "tf.nn.max_poolNd(x, k, s, p)": Row(variations=UPPER_3D),
+        "tf.nn.max_poolNd(x, k, s, [[0, 0], *pads, [0, 0]])": Row(
+            (1, 2), derived=lambda names: {"pads": [[1, 0], [0, 1]][: names["N"]]}
+        ),
+        'tf.nn.pool(x, k, "MAX", dilations=d)': Row(),
+        "tf.nn.max_pool_with_argmax(x, k, s, p)[0]": Row((2,), UPPER),
+        "tf.nn.max_pool_with_argmax(x, k, s, p, include_batch_in_index=b)[1]": Row(
+            (2,), _vary(p=("VALID", "SAME"), b=(False, True), gradient=(False,))
+        ),
+        "tf.nn.avg_poolNd(x, k, s, p)": Row(variations=UPPER_3D),
+        'tf.nn.pool(x, k, "AVG", dilations=d)': Row(),
+        "tf.nn.fractional_max_pool(x, r, True, b, seed)[0]": FRACTIONAL,
+        "tf.nn.fractional_avg_pool(x, r, True, b, seed)[0]": FRACTIONAL,
+    },
+    "Flax": {
+        "nn.max_pool(x, k, s, p)": Row(variations=UPPER),
+        "nnx.min_pool(x, k, s, p)": Row(variations=UPPER),
+        "nn.avg_pool(x, k, s, p, i)": Row(variations=_vary(p=("VALID", "SAME"), i=(False, True))),
+        "nn.pool(x, init, f, k, s, p)": POOL,
+    },
+    "Haiku": {
+        "hk.max_pool(x, (*k, 1), (*s, 1), p)": Row(variations=UPPER),
+        "hk.max_pool(x, n, m, p)": Row(variations=INTS),
+        "hk.max_pool(x, n, m, p, channel_axis=1)": Row(variations=INTS),
+        "hk.avg_pool(x, (*k, 1), (*s, 1), p)": Row(variations=UPPER),
+        "hk.avg_pool(x, n, m, p)": Row(variations=INTS),
+        "hk.avg_pool(x, n, m, p, channel_axis=1)": Row(variations=INTS),
+    },
+    "Equinox": {
+        "eqx.nn.MaxPoolNd(k, s, p, use_ceil=c)(x)": Row(variations=OVERHANG),
+        "eqx.nn.AvgPoolNd(k, s, p)(x)": Row(),
+        "eqx.nn.AvgPoolNd(k, s, p, use_ceil=c)(x)": Row(variations=OVERHANG),
+        "eqx.nn.Pool(init, f, N, k, s, p, use_ceil=c)(x)": Row(
+            variations=[names | {"init": 0.0, "f": jax.lax.add} for names in OVERHANG]
+        ),
+        "eqx.nn.AdaptiveAvgPoolNd(o)(x)": DIVIDES,
+        "eqx.nn.AdaptiveMaxPoolNd(o)(x)": DIVIDES,
+    },
+    "ONNX": {
+        "MaxPool(x, kernel_shape=k, strides=s, pads=pads, dilations=d, ceil_mode=c)[0]": Row(
+            variations=BOTH, derived=_pairs
+        ),
+        'MaxPool(x, kernel_shape=k, strides=s, auto_pad="SAME_UPPER")[0]': Row(),
+        'MaxPool(x, kernel_shape=k, strides=s, auto_pad="SAME_LOWER")[0]': Row(),
+        "MaxPool(x, kernel_shape=k, strides=s, pads=pads, storage_order=b)[1]": Row(
+            variations=_vary(b=(0, 1)), derived=_pairs
+        ),
+        "AveragePool(x, kernel_shape=k, strides=s, pads=pads, dilations=d, ceil_mode=c, "
+        "count_include_pad=i)": Row(
+            variations=[names | {"i": i} for names in BOTH for i in (False, True)], derived=_pairs
+        ),
+        "AveragePool(x, kernel_shape=k, strides=s, pads=pads)": Row(derived=_pairs),
+        "LpPool(x, p=n, kernel_shape=k, strides=s, pads=pads, dilations=d, ceil_mode=c)": Row(
+            variations=_vary(n=(1, 2, 3), c=(False, True)), derived=_pairs
+        ),
+        "GlobalMaxPool(x)": Row(),
+        "GlobalAveragePool(x)": Row(),
+        "GlobalLpPool(x, p=n)": Row(variations=_vary(n=(1, 2, 3))),
+        "MaxUnpool(x, indices, kernel_shape=k, strides=s)": Row(derived=_pool_first_for_onnx),
+    },
+}
+
+# --------------------------------------------------------------------------------------------- the tests
+
+
+def _tables():
+    """For each section with a table of calls: its rows, of the framework's calls and jaxpool's."""
+    tables = {}
+    for name in ROWS:
+        rows = re.findall(r"^\| (`.*) \| `(.*)` \|$", SECTIONS[name], re.MULTILINE)
+        tables[name] = [(re.findall(r"`([\w.]+\(.*?)`", theirs), ours) for theirs, ours in rows]
+    return tables
+
+
+def test_page_and_rows_agree():
+    assert {name: [theirs[0] for theirs, _ in rows] for name, rows in _tables().items()} == {
+        name: list(rows) for name, rows in ROWS.items()
+    }
+    other = "".join(text for name, text in SECTIONS.items() if name not in ROWS)
+    assert "jaxpool |\n|---|---|\n| `" not in other, "a table of calls in another section"
+
+
+CALLS = [(name, *row) for name, rows in _tables().items() for row in rows]
+
+
+@pytest.mark.parametrize(("name", "theirs", "ours"), CALLS, ids=[f"{c[0]}: {c[1][0]}" for c in CALLS])
+def test_same_results(name, theirs, ours):
+    framework, row = FRAMEWORKS[name], ROWS[name][theirs[0]]
+    modules = framework.names()
+    for names in row.bindings(framework.layout):
+        x, gradient = names.pop("x"), names.pop("gradient", framework.gradients)
+        actual = _results(by_jax, ours, x, helpers() | names | {"jaxpool": jaxpool}, gradient)
+        for call in theirs:
+            call = call.replace("Nd", f"{names['N']}d").replace("ND", f"{names['N']}D")
+            _assert_same(actual, _results(framework.run, call, x, modules | names | {"jnp": jnp}, gradient))
+
+
+def _results(run, call, x, names, gradient):
+    """The outputs of a call, and the gradient of the first."""
+    outputs, pullback = run(call, x, names)
+    cotangent = np.random.RandomState(2).randn(*outputs[0].shape).astype(np.float32)
+    return [*outputs, pullback(cotangent)] if gradient else outputs
+
+
+def _assert_same(actual, expected):
+    for a, e in zip(actual, expected, strict=True):
+        assert a.shape == np.shape(e)
+        np.testing.assert_allclose(a, e, rtol=2e-5, atol=2e-5)
+
+
+def test_a_wrong_result_is_noticed():
+    x = distinct((5, 1), np.float32)
+    results = [_results(by_jax, call, x, {}, True) for call in ("x + 1", "x + 1.001", "2 * x + 1 - x")]
+    _assert_same(results[0], results[2])
+    with pytest.raises(AssertionError):
+        _assert_same(results[0], results[1])
+
+
+# ------------------------------------------------------------------------------ what the page says besides
+
+
+def _public(module, pattern=r"pool(ing)?"):
+    """The names in a module that have to do with pools."""
+    return {n for n in dir(module) if re.search(pattern, n, re.IGNORECASE) and not n.startswith("_")}
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_page_names_all_pools(name):
+    modules = FRAMEWORKS[name].names()
+    if name == "ONNX":
+        pools = {s.name for s in modules["onnx"].defs.get_all_schemas() if "pool" in s.name.lower()}
+    else:
+        homes = [m.nn if n in ("tf", "eqx") else m for n, m in modules.items() if n != "torch"]
+        pools = set().union(*map(_public, homes))
+        pools -= {"pooling"}  # flax.linen's file
+    text = "".join(f"{SECTIONS[name]} ".replace("Nd", f"{N}d").replace("ND", f"{N}D") for N in (1, 2, 3))
+    assert len(pools) >= 4
+    assert not {pool for pool in pools if not re.search(rf"\b{pool}\b", text)}
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_code_of_the_page_runs_as_shown(block):
+    for module in re.findall(r"^import (\w+)", block, re.MULTILINE):
+        installed(module)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(block, {})
+    assert printed.getvalue().splitlines() == re.findall(r"^print\(.*\)  # (.*)$", block, re.MULTILINE)

@@ -1,0 +1,120 @@
+"""The node tests that ONNX has for its pooling operators, each translated into a call of jaxpool."""
+
+import importlib
+import math
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxpool
+
+onnx = pytest.importorskip("onnx", reason="onnx is not installed, which brings these tests")
+
+
+# ----------------------------------------------------------------------------- operators as calls of jaxpool
+
+
+def _padding(auto_pad, pads):
+    """Padding in jaxpool's form: ONNX lists all lows and then all highs."""
+    named = {"VALID": "VALID", "SAME_UPPER": "SAME", "SAME_LOWER": "SAME_LOWER"}
+    if auto_pad != "NOTSET":
+        return named[auto_pad]
+    return list(zip(pads[: len(pads) // 2], pads[len(pads) // 2 :], strict=True)) if pads else "VALID"
+
+
+def _geometry(kernel_shape, strides=None, pads=None, auto_pad="NOTSET", dilations=None, ceil_mode=0):
+    """The positional and the keyword arguments of a windowed pool, from ONNX's attributes."""
+    options = {"window_dilation": dilations, "ceil_mode": bool(ceil_mode), "channel_axis": 1}
+    return (kernel_shape, strides, _padding(auto_pad, pads)), options
+
+
+def max_pool(x, storage_order=0, **attributes):
+    window, options = _geometry(**attributes)
+    values, indices = jaxpool.max_pool(x, *window, **options, return_indices=True)
+    place = np.unravel_index(indices, x.shape[2:])
+    indices = np.ravel_multi_index(place, x.shape[2:], order="F" if storage_order else "C")
+    planes = np.arange(math.prod(x.shape[:2])).reshape(*x.shape[:2], *[1] * (x.ndim - 2))
+    return values, planes * math.prod(x.shape[2:]) + indices
+
+
+def average_pool(x, count_include_pad=0, **attributes):
+    window, options = _geometry(**attributes)
+    return (jaxpool.avg_pool(x, *window, bool(count_include_pad), **options),)
+
+
+def lp_pool(x, p=2, **attributes):
+    window, options = _geometry(**attributes)
+    return (jaxpool.lp_pool(x, *window, p=p, **options),)
+
+
+def max_unpool(x, indices, output_shape=None, *, kernel_shape, strides=None, pads=None):
+    n = len(kernel_shape)
+    strides, pads = strides or [1] * n, pads or [0] * 2 * n
+    shape = [
+        (length - 1) * stride + size - low - high
+        for length, stride, size, low, high in zip(
+            x.shape[2:], strides, kernel_shape, pads[:n], pads[n:], strict=True
+        )
+    ]
+    unpooled = jaxpool.max_unpool(x, indices % math.prod(shape), shape, channel_axis=1)
+    # Indices are positions in that shape also where a larger one is asked for.
+    wanted = unpooled.shape if output_shape is None else output_shape.tolist()
+    return (jnp.pad(unpooled, [(0, to - at) for to, at in zip(wanted, unpooled.shape, strict=True)]),)
+
+
+def _global(pool):
+    def operator(x, **attributes):
+        return (pool(x, tuple(range(2, x.ndim)), keepdims=True, **attributes),)
+
+    return operator
+
+
+OPERATORS = {
+    "MaxPool": max_pool,
+    "AveragePool": average_pool,
+    "LpPool": lp_pool,
+    "MaxUnpool": max_unpool,
+    "GlobalMaxPool": _global(jaxpool.global_max_pool),
+    "GlobalAveragePool": _global(jaxpool.global_avg_pool),
+    "GlobalLpPool": _global(jaxpool.global_lp_pool),
+}
+WITHOUT_CASES = {
+    "GlobalLpPool"
+}  # ONNX has no node test of it; tests/test_migration.py compares with onnxruntime
+NO_POOLS = {"MaxRoiPool"}  # its regions are data
+
+
+# ------------------------------------------------------------------------------------------------- the tests
+
+
+def _cases():
+    """The cases that ONNX makes when these files are imported; those of all operators take 20 s."""
+    node = importlib.import_module("onnx.backend.test.case.node")
+    for operator in OPERATORS.keys() - WITHOUT_CASES:
+        importlib.import_module(f"{node.__name__}.{operator.lower()}")
+    return [case for case in node._NodeTestCases if case.model.graph.node[0].op_type in OPERATORS]
+
+
+CASES = _cases()
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_node(case):
+    (node,) = case.model.graph.node
+    attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    attributes = {name: v.decode() if isinstance(v, bytes) else v for name, v in attributes.items()}
+    for inputs, expected in case.data_sets:
+        outputs = OPERATORS[node.op_type](*inputs, **attributes)[: len(expected)]
+        for actual, value in zip(outputs, expected, strict=True):
+            np.testing.assert_allclose(actual, value, rtol=case.rtol, atol=1e-6)
+
+
+def test_every_operator_has_cases():
+    found = {case.model.graph.node[0].op_type for case in CASES}
+    assert found == OPERATORS.keys() - WITHOUT_CASES
+
+
+def test_every_pooling_operator_of_onnx_is_here():
+    pools = {schema.name for schema in onnx.defs.get_all_schemas() if "pool" in schema.name.lower()}
+    assert pools == OPERATORS.keys() | NO_POOLS
