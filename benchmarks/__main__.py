@@ -21,7 +21,7 @@ try:
     from rich.progress import Progress
 
     from benchmarks import contenders, measurements, networks, picture, programs, report
-    from benchmarks.cases import CASES
+    from benchmarks.cases import CASES, RESIZING, Case
     from benchmarks.timing import FULL, QUICK, keep_freed_memory
 except ModuleNotFoundError as error:
     install = 'pip install -e ".[benchmarks]"'
@@ -46,11 +46,11 @@ def run(quick: bool, progress: Progress) -> report.Results:
     on_accelerator = jax.default_backend() != "cpu"
     with_pytorch = not contenders.why_without_pytorch()
     effort, compilations = (QUICK, 1) if quick else (FULL, 3)
-    cases = [case for case in CASES if case.quick or not quick]
+    cases = [case for case in (*CASES, *RESIZING) if case.quick or not quick]
     if on_accelerator:
         cases = [contenders.enlarge(case, LARGE) for case in cases]
     chosen_networks = [network for network in networks.NETWORKS if network.quick or not quick]
-    chosen_programs = [case for case in cases if programs.is_examined(case)]
+    chosen_programs = [case for case in cases if isinstance(case, Case) and programs.is_examined(case)]
     bar = progress.add_task("", total=len(cases) + len(chosen_networks) + len(chosen_programs))
 
     def follow(items, name):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+import numpy as np
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One call of a pool: `getattr(jaxpool, function)(inputs, window_shape, strides, padding, **options)`."""
+    """One call of a windowed pool, `getattr(jaxpool, function)(inputs, *arguments, **options)`."""
 
     function: str
     shape: tuple[int, ...]
@@ -36,6 +38,36 @@ class Case:
         stride = "x".join(map(str, dict.fromkeys(self.strides)))
         layout = " channels first" if self.channel_axis != -1 else ""
         return f"{self.function} {window}/{stride} {self.dtype} {'x'.join(map(str, self.shape))}{layout}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Resizing:
+    """One call of a pool whose windows follow from the size of its output: adaptive, fractional or global."""
+
+    function: str
+    shape: tuple[int, ...]
+    output: tuple[int, ...] = ()  # none for global pools
+    window_shape: tuple[int, ...] = ()  # of fractional pools
+    dtype: str = "float32"
+    channel_axis: int = -1
+    quick: bool = False
+    overlaps = False
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        return tuple(argument for argument in (self.window_shape, self.output) if argument)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        if not self.function.startswith("fractional"):
+            return {}
+        samples = np.random.default_rng(0).random((self.shape[0], self.shape[-1], len(self.output)))
+        return {"random_samples": samples.astype(np.float32)}
+
+    def __str__(self) -> str:
+        window = "x".join(map(str, self.window_shape)) + " " * bool(self.window_shape)
+        shapes = ("x".join(map(str, shape)) for shape in (self.shape, self.output) if shape)
+        return f"{self.function} {window}{self.dtype} {' to '.join(shapes)}"
 
 
 def _cases(functions: str, size: int, stride: int, shape: tuple[int, ...], **settings: Any) -> list[Case]:
@@ -83,4 +115,20 @@ CASES = (
     *_cases("max avg", 2, 2, (16, 64, 56, 56), channel_axis=1),
     *_cases("max avg", 3, 2, (16, 64, 56, 56), channel_axis=1),
     *_cases("max avg", 3, 1, (16, 64, 56, 56), channel_axis=1),
+)
+
+_ADAPTIVE = (((16, 56, 56, 64), (7, 7)), ((16, 57, 57, 64), (7, 7)), ((16, 56, 56, 64), (20, 20)))
+_ADAPTIVE += (((16, 30, 30, 64), (28, 28)), ((16, 7, 7, 512), (14, 14)), ((16, 13, 13, 512), (6, 6)))
+
+RESIZING = (
+    *(Resizing(f"adaptive_{name}_pool", *sizes) for sizes in _ADAPTIVE for name in ("max", "avg")),
+    *(
+        Resizing("fractional_max_pool", _PLANE, (size, size), (window, window))
+        for size, window in ((39, 2), (28, 3))
+    ),
+    *(
+        Resizing(f"global_{name}_pool", shape)
+        for shape in (_PLANE, (16, 7, 7, 512), (16, 3136, 64))
+        for name in ("max", "avg", "sum", "lp", "logsumexp")
+    ),
 )

@@ -16,9 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxpool
-from benchmarks.cases import Case
+from benchmarks.cases import Case, Resizing
 from benchmarks.timing import Call
 
+AnyCase = Case | Resizing
 Pool = Callable[[jax.Array], jax.Array]
 
 
@@ -42,19 +43,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def enlarge(case: Case, size: int) -> Case:
+def enlarge(case: AnyCase, size: int) -> Any:
     """The case with its batch repeated until the input has at least `size` bytes."""
     factor = math.ceil(size / (math.prod(case.shape) * jnp.dtype(case.dtype).itemsize))
     return dataclasses.replace(case, shape=(factor * case.shape[0], *case.shape[1:]))
 
 
-def output_shape(case: Case) -> tuple[int, ...]:
-    return jaxpool.output_shape(case.shape, *case.arguments, **case.options)
+def output_shape(case: AnyCase) -> tuple[int, ...]:
+    return jax.eval_shape(jaxpool_pool(case), jax.ShapeDtypeStruct(case.shape, jnp.dtype(case.dtype))).shape
 
 
-def selects(case: Case) -> bool:
+def selects(case: AnyCase) -> bool:
     """Whether the pool takes one element of each window; the others add them all."""
-    return case.function in ("max_pool", "min_pool")
+    return case.function.endswith(("max_pool", "min_pool"))
 
 
 def normal(shape: tuple[int, ...], dtype: Any, seed: int) -> jax.Array:
@@ -62,13 +63,12 @@ def normal(shape: tuple[int, ...], dtype: Any, seed: int) -> jax.Array:
     return jnp.asarray(np.random.default_rng(seed).standard_normal(shape, np.float32)).astype(dtype)
 
 
-def contenders(case: Case, inputs: jax.Array, with_pytorch: bool) -> dict[str, Contender]:
+def contenders(case: AnyCase, inputs: jax.Array, with_pytorch: bool) -> dict[str, Contender]:
     """All who can do the case, with the same inputs and cotangents, and seen to agree."""
     cotangent = normal(output_shape(case), case.dtype, seed=1)
-    found = {
-        "jaxpool": jax_contender(jaxpool_pool(case), inputs, cotangent),
-        "flax": jax_contender(flax_pool(case), inputs, cotangent),
-    }
+    found = {"jaxpool": jax_contender(jaxpool_pool(case), inputs, cotangent)}
+    if isinstance(case, Case):  # Flax has no other pools
+        found["flax"] = jax_contender(flax_pool(case), inputs, cotangent)
     # PyTorch has no minimum.
     if with_pytorch and case.function != "min_pool":
         found["pytorch"] = pytorch_contender(case, inputs, cotangent)
@@ -76,7 +76,7 @@ def contenders(case: Case, inputs: jax.Array, with_pytorch: bool) -> dict[str, C
     return found
 
 
-def check_agreement(case: Case, found: dict[str, Contender]) -> None:
+def check_agreement(case: AnyCase, found: dict[str, Contender]) -> None:
     """Raises where a contender computes something else than jaxpool, for then its time means nothing."""
     expected = found["jaxpool"].result
     tolerance = _tolerance(case) * np.abs(expected).max()
@@ -86,7 +86,7 @@ def check_agreement(case: Case, found: dict[str, Contender]) -> None:
             raise ValueError(f"{name} and jaxpool compute different results for {case}")
 
 
-def _tolerance(case: Case) -> float:
+def _tolerance(case: AnyCase) -> float:
     """The largest error, where the largest result is one."""
     if selects(case):
         return 0.0
@@ -94,8 +94,9 @@ def _tolerance(case: Case) -> float:
     return 0.2 if case.dtype == "bfloat16" else 1e-5
 
 
-def jaxpool_pool(case: Case) -> Pool:
-    return lambda x: getattr(jaxpool, case.function)(x, *case.arguments, **case.options)
+def jaxpool_pool(case: AnyCase) -> Pool:
+    key = (None,) if case.function.startswith("fractional") else ()  # the samples are given
+    return lambda x: getattr(jaxpool, case.function)(*key, x, *case.arguments, **case.options)
 
 
 def flax_pool(case: Case) -> Pool:
@@ -139,7 +140,7 @@ def jax_contender(pool: Pool, inputs: jax.Array, cotangent: jax.Array) -> Conten
     return Contender(np.array(forward(inputs), np.float32), calls)
 
 
-def pytorch_contender(case: Case, inputs: jax.Array, cotangent: jax.Array) -> Contender:
+def pytorch_contender(case: AnyCase, inputs: jax.Array, cotangent: jax.Array) -> Contender:
     """PyTorch's pool, on all cores, in the layout of the case and in the form that it likes best.
 
     Channels that come last stay so in memory, in two and three dimensions by PyTorch's `channels_last`;
@@ -149,18 +150,12 @@ def pytorch_contender(case: Case, inputs: jax.Array, cotangent: jax.Array) -> Co
 
     def tensor(array: jax.Array) -> torch.Tensor:
         dtype = getattr(torch, case.dtype)
-        values = torch.from_numpy(np.array(array, np.float32)).to(dtype).movedim(case.channel_axis, 1)
+        values = torch.from_numpy(np.array(array, np.float32)).to(dtype)
+        values = values.movedim(case.channel_axis, 1) if array.ndim > 2 else values
         return values.contiguous() if values.ndim == 3 else values
 
     torch.set_num_threads(cores())
-    rank = len(case.window_shape)
-    kind = "max" if case.function == "max_pool" else "avg"
-    options = {"divisor_override": 1} if case.function == "sum_pool" else {}
-    low_padding = tuple(low for low, _ in case.padding)
-    function = getattr(torch.nn.functional, f"{kind}_pool{rank}d")
-    pool = functools.partial(
-        function, kernel_size=case.window_shape, stride=case.strides, padding=low_padding, **options
-    )
+    pool = _pytorch_pool(case) if isinstance(case, Case) else _pytorch_resizing(case)
     x, gradient = tensor(inputs), tensor(cotangent)
     variable = x.clone().requires_grad_()
     value = pool(variable)
@@ -174,4 +169,43 @@ def pytorch_contender(case: Case, inputs: jax.Array, cotangent: jax.Array) -> Co
         "backward": lambda: torch.autograd.grad(value, variable, gradient, retain_graph=True),
         "both": both,
     }
-    return Contender(value.detach().movedim(1, case.channel_axis).float().numpy(), calls)
+    result = value.detach() if value.ndim == 2 else value.detach().movedim(1, case.channel_axis)
+    return Contender(result.float().numpy(), calls)
+
+
+def _pytorch_pool(case: Case) -> Callable[[Any], Any]:
+    import torch  # pyright: ignore[reportMissingImports]
+
+    rank = len(case.window_shape)
+    kind = "max" if case.function == "max_pool" else "avg"
+    options = {"divisor_override": 1} if case.function == "sum_pool" else {}
+    low_padding = tuple(low for low, _ in case.padding)
+    function = getattr(torch.nn.functional, f"{kind}_pool{rank}d")
+    return functools.partial(
+        function, kernel_size=case.window_shape, stride=case.strides, padding=low_padding, **options
+    )
+
+
+def _pytorch_resizing(case: Resizing) -> Callable[[Any], Any]:
+    """What users of PyTorch write; for a global maximum an adaptive one, which is faster than `amax`."""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    functional, axes = torch.nn.functional, tuple(range(2, len(case.shape)))
+    rank = len(axes)
+    adaptive_max = getattr(functional, f"adaptive_max_pool{rank}d")
+    adaptive_avg = getattr(functional, f"adaptive_avg_pool{rank}d")
+
+    def fractional(x):
+        samples = torch.from_numpy(case.options["random_samples"][..., ::-1].copy())
+        return functional.fractional_max_pool2d(x, case.window_shape, case.output, _random_samples=samples)
+
+    return {
+        "adaptive_max_pool": lambda x: adaptive_max(x, case.output),
+        "adaptive_avg_pool": lambda x: adaptive_avg(x, case.output),
+        "fractional_max_pool": fractional,
+        "global_max_pool": lambda x: adaptive_max(x, 1).flatten(1),
+        "global_avg_pool": lambda x: x.mean(axes),
+        "global_sum_pool": lambda x: x.sum(axes),
+        "global_lp_pool": lambda x: torch.linalg.vector_norm(x, dim=axes),
+        "global_logsumexp_pool": lambda x: torch.logsumexp(x, axes),
+    }[case.function]

@@ -10,7 +10,6 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import contenders
-from benchmarks.cases import Case
 from benchmarks.timing import Effort, medians
 
 PASSES = ("forward", "backward", "both")
@@ -24,7 +23,7 @@ PAUSE_AFTER_PYTORCH = 0.02
 class Measurement:
     """The median seconds of each contender's passes, and of `x + 1` on the same array."""
 
-    case: Case
+    case: contenders.AnyCase
     seconds: dict[str, dict[str, float]]
     copy_seconds: float
 
@@ -48,7 +47,7 @@ class Measurement:
         return times["both"] / (times["forward"] + times["backward"])
 
 
-def moved_bytes(case: Case, step: str) -> int:
+def moved_bytes(case: contenders.AnyCase, step: str) -> int:
     """The bytes that have to be read and written, whatever the method.
 
     A maximum's backward pass reads where each was found, in a byte per output, which it writes before if
@@ -64,7 +63,9 @@ def moved_bytes(case: Case, step: str) -> int:
     return elements * jnp.dtype(case.dtype).itemsize + indices
 
 
-def measure(case: Case, effort: Effort, *, with_pytorch: bool, queued: bool = False) -> Measurement:
+def measure(
+    case: contenders.AnyCase, effort: Effort, *, with_pytorch: bool, queued: bool = False
+) -> Measurement:
     """Times all contenders of a case, who take turns with each other and with `x + 1`."""
     inputs = contenders.normal(case.shape, case.dtype, seed=0)
     calls = {("x + 1", "copy"): functools.partial(jax.jit(lambda x: x + 1), inputs)}

@@ -7,6 +7,7 @@ import itertools
 import statistics
 from collections.abc import Callable, Sequence
 
+from benchmarks.cases import Resizing
 from benchmarks.contenders import selects
 from benchmarks.measurements import PASSES, Measurement
 
@@ -34,6 +35,8 @@ def summarise(measurements: Sequence[Measurement]) -> list[Promise]:
     def together(m: Measurement, step: str) -> float | None:
         return m.together() if step == "both" else None
 
+    resizing = [m for m in measurements if isinstance(m.case, Resizing)]
+    measurements = [m for m in measurements if not isinstance(m.case, Resizing)]
     overlapping = [m for m in measurements if m.case.overlaps]
     extremes = [m for m in overlapping if selects(m.case)]
     sums = [m for m in overlapping if not selects(m.case)]
@@ -48,8 +51,18 @@ def summarise(measurements: Sequence[Measurement]) -> list[Promise]:
         _mean("ours/limit: mean", measurements, over_limit),
         _worst("31x31 over 7x7: largest", measurements, _growth(measurements), max),
         _worst("both/(forward + backward): largest", measurements, together, max),
+        *(
+            _mean(f"PyTorch/ours, {family} pools: mean", _family(resizing, family), versus("pytorch"))
+            for family in ("adaptive", "fractional", "global")
+        ),
+        _mean("PyTorch/ours, these three: mean", resizing, versus("pytorch")),
+        _worst("PyTorch/ours, these three: smallest", resizing, versus("pytorch"), min),
     )
     return [promise for promise in promises if promise.values]
+
+
+def _family(measurements: Sequence[Measurement], family: str) -> list[Measurement]:
+    return [m for m in measurements if m.case.function.startswith(family)]
 
 
 def _growth(measurements: Sequence[Measurement]) -> Quantity:
