@@ -1,6 +1,7 @@
 """The one table of cases: geometries, functions and inputs that forward, gradient and other tests share."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -105,6 +106,21 @@ CASES = (
     Case("4d", (1, 3, 4, 3, 4, 1), (2, 2, 2, 2), (1, 2, 1, 2)),
 )
 DERIVATIVE_CASES = tuple(case for case in CASES if case.derivatives)
+# Few and of few taps, with padding, strides, dilation, overhang and each layout: for what compiles slowly.
+SMALL_CASES = tuple(
+    case
+    for case in CASES
+    if case.name
+    in (
+        "1d",
+        "1d causal stride",
+        "tiles",
+        "windows of padding",
+        "ceil drops a window",
+        "channels first 1d",
+        "no batch, no channels",
+    )
+)
 
 
 def with_dtypes(everywhere: tuple[str, ...], elsewhere: tuple[str, ...]) -> list[tuple[Case, str]]:
@@ -168,7 +184,34 @@ def _adding(name: str, **settings: Any) -> Function:
     return Function(label, apply, values, jvp, vjp)
 
 
-FUNCTIONS = (
+def _windowed(name: str, gradient: Callable, **settings: Any) -> Function:
+    """A pool whose oracle has the `gradient` of one window's elements."""
+    gradient = functools.partial(gradient, **settings)
+    label = " ".join([name, *(f"{k}={v}" for k, v in settings.items())])
+
+    def jvp(inputs, tangent, *arguments, **options):
+        return reference.window_jvp(gradient, inputs, tangent, *arguments, **options)
+
+    def vjp(inputs, cotangent, *arguments, **options):
+        return reference.window_vjp(gradient, inputs, cotangent, *arguments, **options)
+
+    apply = functools.partial(getattr(jaxpool, name), **settings)
+    return Function(label, apply, functools.partial(getattr(reference, name), **settings), jvp, vjp)
+
+
+def _expectation(inputs, *arguments, **options):
+    return jaxpool.stochastic_pool(None, inputs, *arguments, deterministic=True, **options)
+
+
+def _expectation_jvp(inputs, tangent, *arguments, **options):
+    return reference.window_jvp(reference.stochastic_gradient, inputs, tangent, *arguments, **options)
+
+
+def _expectation_vjp(inputs, cotangent, *arguments, **options):
+    return reference.window_vjp(reference.stochastic_gradient, inputs, cotangent, *arguments, **options)
+
+
+SIMPLE = (
     _selecting("max_pool"),
     _selecting("min_pool"),
     _adding("sum_pool"),
@@ -181,8 +224,42 @@ FUNCTIONS = (
         lambda inputs, *arguments, **options: reference.pool(inputs, 1.0, np.multiply, *arguments, **options),
     ),
 )
+# Those composed of selections and sums, of which each takes several times as long to compile.
+COMPOSED = (
+    _windowed("lp_pool", reference.lp_gradient),
+    _windowed("lp_pool", reference.lp_gradient, p=3),
+    _windowed("lp_pool", reference.lp_gradient, p=np.inf),
+    _windowed("logsumexp_pool", reference.logsumexp_gradient),
+    _windowed("logsumexp_pool", reference.logsumexp_gradient, temperature=0.3, mean=True),
+    _windowed("soft_pool", reference.soft_gradient, temperature=0.7),
+    _windowed("median_pool", functools.partial(reference.quantile_gradient, q=0.5)),
+    _windowed("quantile_pool", reference.quantile_gradient, q=0.3),
+    _windowed("var_pool", reference.var_gradient),
+    _windowed("std_pool", reference.std_gradient, correction=1),
+    Function(
+        "stochastic_pool deterministic",
+        _expectation,
+        reference.stochastic_pool_expectation,
+        _expectation_jvp,
+        _expectation_vjp,
+    ),
+)
+FUNCTIONS = SIMPLE + COMPOSED
+# One of those composed for each way to compute, for the whole table of geometries.
+COMPOSED_KINDS = tuple(
+    f
+    for f in COMPOSED
+    if f.name
+    not in (
+        "lp_pool p=3",
+        "logsumexp_pool",
+        "soft_pool temperature=0.7",
+        "median_pool",
+        "std_pool correction=1",
+    )
+)
 # One of each kind of derivative rule, for checks whose cost grows with the number of functions.
-KINDS = tuple(f for f in FUNCTIONS if f.name in ("max_pool", "avg_pool count_include_pad=False", "pool"))
+KINDS = tuple(f for f in SIMPLE if f.name in ("max_pool", "avg_pool count_include_pad=False", "pool"))
 
 
 def curved(pool):
@@ -199,9 +276,13 @@ def curved(pool):
 
 
 def distinct(shape, dtype=np.float64, seed=0):
-    """Numbers between -2 and 2, far enough apart that a small step never changes which is the largest."""
+    """Numbers between -2 and 2, far enough apart that a small step never changes which is the largest.
+
+    Nor which is in magnitude, nor what is positive: no two differ only in their sign, and none is 0.
+    """
     size = int(np.prod(shape))
-    return np.random.RandomState(seed).permutation(np.linspace(-2, 2, size)).reshape(shape).astype(dtype)
+    numbers = np.linspace(-2, 2, size) + 1 / max(size - 1, 1)  # by a quarter of what lies between them
+    return np.random.RandomState(seed).permutation(numbers).reshape(shape).astype(dtype)
 
 
 def random(shape, dtype=np.float32, seed=0):

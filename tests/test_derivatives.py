@@ -11,14 +11,17 @@ from tests.cases import (
     DERIVATIVE_CASES,
     FUNCTIONS,
     KINDS,
+    SIMPLE,
     assert_close,
     curved,
     distinct,
     random,
     with_dtypes,
 )
+from tests.irregular import COMPOSED_GROUPS, GROUPS, IRREGULAR
 
-WITH_ORACLE = [function for function in FUNCTIONS if function.oracle_vjp]
+WITH_ORACLE = [function for function in SIMPLE if function.oracle_vjp]
+each_group = pytest.mark.parametrize("group", GROUPS, ids=str)
 
 
 def _bind(function, case):
@@ -48,6 +51,51 @@ def test_both_modes_match_oracle(case, dtype):
         assert_close(pulled, function.oracle_vjp(inputs, cotangent, *case.arguments, **case.options), dtype)
 
 
+@pytest.mark.parametrize("group", COMPOSED_GROUPS, ids=str)
+def test_both_modes_of_composed_match_oracle(group):
+    """Among many ties and zeros."""
+    inputs, tangent = random(group.shape), random(group.shape, seed=1)
+
+    @jax.jit
+    def derivatives(inputs, tangent):
+        results = []
+        for function in group.functions:
+            value, pullback = jax.vjp(function.apply, inputs)
+            pulled = pullback(jnp.cos(jnp.arange(1.0, value.size + 1)).reshape(value.shape))[0]
+            results.append((*jax.jvp(function.apply, (inputs,), (tangent,)), value, pulled))
+        return results
+
+    for function, (value, pushed, same_value, pulled) in zip(
+        group.functions, derivatives(inputs, tangent), strict=True
+    ):
+        expected = function.oracle(inputs)
+        assert_close(value, expected)
+        assert_close(same_value, expected)
+        assert_close(pushed, function.oracle_jvp(inputs, tangent))
+        cotangent = np.cos(np.arange(1, expected.size + 1, dtype=np.float32)).reshape(expected.shape)
+        assert_close(pulled, function.oracle_vjp(inputs, cotangent))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "group", [group for group in IRREGULAR if any(f.oracle_vjp for f in group.functions)], ids=str
+)
+def test_reverse_mode_of_irregular_matches_oracle(group, dtype):
+    inputs = random(group.shape, jnp.dtype(dtype))
+    expected = [function.oracle(inputs) for function in group.functions]
+    cotangents = [random(value.shape, inputs.dtype, seed=1) for value in expected]
+
+    @jax.jit
+    def pulled(inputs, cotangents):
+        pairs = zip(group.functions, cotangents, strict=True)
+        return [jax.vjp(f.apply, inputs)[1](cotangent)[0] for f, cotangent in pairs]
+
+    for function, cotangent, actual in zip(
+        group.functions, cotangents, pulled(inputs, cotangents), strict=True
+    ):
+        assert_close(actual, function.oracle_vjp(inputs, cotangent))
+
+
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("function", KINDS, ids=str)
 @pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
@@ -71,6 +119,68 @@ def test_every_mode_gives_the_same(case, function):
     pool = _bind(function, case)
     forward, reverse = jax.jit(jax.jacfwd(pool))(inputs), jax.jit(jax.jacrev(pool))(inputs)
     chex.assert_trees_all_close(forward, reverse, atol=1e-12)
+
+
+def _curved(group):
+    """All functions of a group in one, but those whose value is NaN somewhere, where it has no derivative."""
+    inputs = distinct(group.shape)
+    functions = [f for f in group.functions if not np.isnan(f.oracle(inputs)).any()]
+
+    def function(inputs):
+        return jnp.concatenate([curved(f.apply)(inputs).ravel() for f in functions])
+
+    return function, inputs
+
+
+@pytest.mark.usefixtures("x64")
+@each_group
+def test_finite_differences_of_groups_to_second_order(group):
+    function, inputs = _curved(group)
+    chex.assert_numerical_grads(jax.jit(function), (inputs,), order=2, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.usefixtures("x64")
+@each_group
+def test_every_mode_of_groups_gives_the_same(group):
+    function, inputs = _curved(group)
+
+    def total(inputs):
+        values = function(inputs)  # of different weights, so that no two differences cancel
+        return jnp.sum(values * jnp.cos(jnp.arange(1.0, values.size + 1)))
+
+    @jax.jit
+    def modes(inputs):
+        hessians = [
+            jax.jacfwd(jax.grad(total))(inputs),
+            jax.jacrev(jax.jacfwd(total))(inputs),
+            jax.jacrev(jax.grad(total))(inputs),
+        ]
+        return hessians, [jax.jacfwd(function)(inputs), jax.jacrev(function)(inputs)]
+
+    (hessian, *hessians), (forward, reverse) = modes(inputs)
+    assert np.isfinite(hessian).all()
+    for other in hessians:
+        chex.assert_trees_all_close(other, hessian, atol=1e-10)
+    chex.assert_trees_all_close(forward, reverse, atol=1e-10)
+
+
+@pytest.mark.parametrize("group", [group for group in GROUPS if group.transforms], ids=str)
+def test_linearize_and_linear_transpose_of_groups(group):
+    inputs = distinct(group.shape, np.float32)
+    tangent = random(group.shape, np.float32, seed=1)
+
+    def values(inputs):
+        return [function.apply(inputs) for function in group.functions]
+
+    @jax.jit
+    def both(inputs, tangent):
+        value, linear = jax.linearize(values, inputs)
+        cotangent = jax.tree.map(jnp.cos, value)
+        transposed = jax.linear_transpose(linear, tangent)(cotangent)
+        expected = jax.jvp(values, (inputs,), (tangent,)), jax.vjp(values, inputs)[1](cotangent)
+        return ((value, linear(tangent)), transposed), expected
+
+    chex.assert_trees_all_close(*both(inputs, tangent), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.usefixtures("x64")

@@ -7,40 +7,97 @@ import pytest
 
 import jaxpool
 from tests import reference
-from tests.cases import CASES, FUNCTIONS, assert_close, random, with_dtypes
+from tests.cases import (
+    CASES,
+    COMPOSED,
+    COMPOSED_KINDS,
+    SIMPLE,
+    SMALL_CASES,
+    assert_close,
+    random,
+    with_dtypes,
+)
+from tests.irregular import IRREGULAR
 
 DTYPES = ("float32", "bfloat16", "int32", "float16", "float64", "uint8", "bool", "complex64")
 
 
 def _result_dtype(name, dtype):
-    if name.startswith("avg") and not jnp.issubdtype(dtype, jnp.inexact):
-        return jnp.mean(jnp.ones((), dtype)).dtype
-    if name.startswith("sum") and dtype == np.bool_:
-        return np.dtype(np.int32)
-    return dtype
+    if name == "pool" or any(word in name for word in ("max_", "min_")):
+        return dtype
+    if "sum_" in name:
+        return np.dtype(np.int32) if dtype == np.bool_ else dtype
+    return dtype if jnp.issubdtype(dtype, jnp.inexact) else jnp.mean(jnp.ones((), dtype)).dtype
 
 
 def _makes_sense(function, dtype):
-    if function.name in ("max_pool", "min_pool"):
-        return dtype != np.complex64
+    if dtype == np.complex64:
+        return function.name == "pool" or any(word in function.name for word in ("sum_", "avg_"))
     return function.name != "pool" or jnp.issubdtype(dtype, jnp.inexact)
+
+
+def _assert_match(functions, inputs, *arguments, **options):
+    """Compares values and their dtypes with the oracle's, in one program, to compile once."""
+    functions = [function for function in functions if _makes_sense(function, inputs.dtype)]
+    results = jax.jit(lambda x: [f.apply(x, *arguments, **options) for f in functions])(inputs)
+    for function, actual in zip(functions, results, strict=True):
+        dtype = _result_dtype(function.name, inputs.dtype)
+        assert_close(actual, function.oracle(inputs.astype(dtype), *arguments, **options), dtype)
 
 
 @pytest.mark.parametrize(("case", "dtype"), with_dtypes(DTYPES[:3], DTYPES[3:]), ids=str)
 def test_matches_oracle(case, dtype, request):
-    dtype = jnp.dtype(dtype)
-    if dtype == np.float64:
+    if dtype == "float64":
         request.getfixturevalue("x64")
-    inputs = random(case.shape, dtype)
-    functions = [function for function in FUNCTIONS if _makes_sense(function, dtype)]
-    # One program for all functions, to compile once.
-    results = jax.jit(lambda x: [f.apply(x, *case.arguments, **case.options) for f in functions])(inputs)
-    for function, actual in zip(functions, results, strict=True):
-        expected_dtype = _result_dtype(function.name, dtype)
-        adds = function.name.startswith(("avg", "sum"))
-        oracle_inputs = inputs.astype(expected_dtype) if adds else inputs
-        expected = function.oracle(oracle_inputs, *case.arguments, **case.options)
-        assert_close(actual, expected, expected_dtype)
+    _assert_match(SIMPLE, random(case.shape, jnp.dtype(dtype)), *case.arguments, **case.options)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.derivatives or case in SMALL_CASES], ids=str)
+def test_composed_match_oracle(case):
+    functions = COMPOSED if case in SMALL_CASES else COMPOSED_KINDS
+    _assert_match(functions, random(case.shape), *case.arguments, **case.options)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        case
+        for case in CASES
+        if not (case.derivatives or case in SMALL_CASES) and np.prod(case.window_shape) <= 9
+    ],
+    ids=str,
+)
+def test_some_composed_match_oracle_everywhere(case):
+    """A norm and a variance: all are composed of the same selections and sums, which have own tests."""
+    functions = [f for f in COMPOSED if f.name in ("lp_pool", "var_pool")]
+    _assert_match(functions, random(case.shape), *case.arguments, **case.options)
+
+
+@pytest.mark.parametrize("dtype", [dtype for dtype in DTYPES if dtype not in ("float32", "complex64")])
+@pytest.mark.parametrize("case", SMALL_CASES[:2], ids=str)
+def test_composed_match_oracle_in_other_dtypes(case, dtype, request):
+    if dtype == "float64":
+        request.getfixturevalue("x64")
+    _assert_match(COMPOSED, random(case.shape, jnp.dtype(dtype)), *case.arguments, **case.options)
+
+
+@pytest.mark.parametrize(
+    ("group", "dtype"),
+    [
+        (group, dtype)
+        for group in IRREGULAR
+        for dtype in (DTYPES if group.every_dtype else ("float32", "bfloat16"))
+    ],
+    ids=str,
+)
+def test_irregular_match_oracle(group, dtype, request):
+    if dtype == "float64":
+        request.getfixturevalue("x64")
+    inputs = random(group.shape, jnp.dtype(dtype))
+    _assert_match(group.functions, inputs)
+    if group.indexed and dtype in ("float32", "uint8"):
+        (indexed,) = group.indexed
+        assert_close(jax.jit(indexed.apply)(inputs), indexed.oracle(inputs), np.int32)
 
 
 @pytest.mark.parametrize(("case", "dtype"), with_dtypes(("float32", "bfloat16"), ("uint8", "bool")), ids=str)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import chex
+import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -19,17 +20,51 @@ import jaxpool.nnx as nnx_pool
 from tests.cases import CASES, random
 
 POOLS = {
-    "MaxPool": jaxpool.max_pool,
-    "MinPool": jaxpool.min_pool,
-    "AvgPool": jaxpool.avg_pool,
-    "SumPool": jaxpool.sum_pool,
-    "Pool": jaxpool.pool,
+    "".join(map(str.capitalize, name.split("_"))): getattr(jaxpool, name)
+    for name in dir(jaxpool)
+    if inspect.isfunction(getattr(jaxpool, name)) and name != "output_shape"
 }
+ARRAYS = ("key", "inputs", "values", "indices", "where", "random_samples")
 INPUTS = np.random.RandomState(0).rand(2, 8, 8, 3).astype(np.float32)
 
 
-def _arguments(name):
-    return (1.0, jax.lax.mul, (2, 2)) if name == "Pool" else ((2, 2),)
+_WINDOW = {"window_shape": [2, 2], "strides": [2, 1], "padding": [[0, 1], [1, 0]]}
+_BINS = {"output_shape": [3, 5]}
+# The arguments of those that need others than a window. With lists, that modules make tuples of.
+SETTINGS = {
+    "Pool": {"init": 1.0, "reduce_fn": jax.lax.mul, **_WINDOW},
+    "QuantilePool": {"q": 0.3, **_WINDOW},
+    "StochasticPool": {"deterministic": True, **_WINDOW},
+    "MaxUnpool": {"output_shape": [16, 20]},
+    "AvgUnpool": {"output_shape": [16, 9], "window_shape": [2, 2], "strides": [2, 1]},
+    "FractionalMaxPool": {"window_shape": [2, 2], "deterministic": True, **_BINS},
+    "FractionalAvgPool": {"window_shape": [2, 2], "deterministic": True, **_BINS},
+}
+SETTINGS |= {name: _BINS for name in POOLS if name.startswith("Adaptive")}
+SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Global")}
+MASKED = [name for name in POOLS if "where" in inspect.signature(POOLS[name]).parameters]
+RANDOM = [name for name in POOLS if "key" in inspect.signature(POOLS[name]).parameters]
+
+
+def _settings(name):
+    return SETTINGS.get(name, _WINDOW)
+
+
+def _arrays(name):
+    indices = np.arange(INPUTS.size, dtype=np.int32).reshape(INPUTS.shape) % 320
+    return (INPUTS, indices) if name == "MaxUnpool" else (INPUTS,)
+
+
+def _expected(name, *arrays, **more):
+    key = (None,) if name in RANDOM else ()
+    arguments = dict(
+        zip(
+            [p for p in inspect.signature(POOLS[name]).parameters if p in ARRAYS],
+            (*key, *arrays),
+            strict=False,
+        )
+    )
+    return POOLS[name](**arguments, **_settings(name), **more)
 
 
 def _modules(package):
@@ -46,8 +81,10 @@ def test_one_module_for_each_function_in_the_same_order():
 
 @pytest.mark.parametrize("name", POOLS)
 def test_arguments_are_the_function_s(name):
-    expected = list(inspect.signature(POOLS[name]).parameters.values())[1:]
-    assert list(inspect.signature(getattr(nnx_pool, name)).parameters.values()) == expected
+    expected = [p for p in inspect.signature(POOLS[name]).parameters.values() if p.name not in ARRAYS]
+    arguments = list(inspect.signature(getattr(nnx_pool, name)).parameters.values())
+    assert (arguments[-1].name == "rngs") == (name in RANDOM)
+    assert [p for p in arguments if p.name != "rngs"] == expected
     linen = inspect.signature(getattr(linen_pool, name)).parameters
     # Linen's modules have a method `init`, so the argument of this name has another there.
     assert [
@@ -57,15 +94,80 @@ def test_arguments_are_the_function_s(name):
     ] == expected
 
 
+def _linen(name, **settings):
+    renamed = {"init_value" if n == "init" else n: value for n, value in settings.items()}
+    return getattr(linen_pool, name)(**renamed)
+
+
 @pytest.mark.parametrize("name", POOLS)
 def test_results_are_the_function_s(name):
-    expected = POOLS[name](INPUTS, *_arguments(name), (2, 1), "SAME", window_dilation=(1, 2))
-    arguments = (*_arguments(name), [2, 1], "SAME")
-    options = {"window_dilation": [1, 2]}
-    chex.assert_trees_all_equal(getattr(nnx_pool, name)(*arguments, **options)(INPUTS), expected)
-    module = getattr(linen_pool, name)(*arguments, **options)
-    chex.assert_trees_all_equal(module.apply({}, INPUTS), expected)
-    assert module.init(jax.random.key(0), INPUTS) == {}
+    arrays, expected = _arrays(name), _expected(name, *_arrays(name))
+    chex.assert_trees_all_equal(getattr(nnx_pool, name)(**_settings(name))(*arrays), expected)
+    module = _linen(name, **_settings(name))
+    chex.assert_trees_all_equal(module.apply({}, *arrays), expected)
+    assert module.init(jax.random.key(0), *arrays) == {}
+
+
+def test_windows_are_taken_by_position():
+    expected = jaxpool.avg_pool(INPUTS, (2, 2), (2, 1), "SAME", False, window_dilation=(1, 2))
+    for package in (nnx_pool, linen_pool):
+        module = package.AvgPool((2, 2), [2, 1], "SAME", False, window_dilation=[1, 2])
+        actual = module(INPUTS) if package is nnx_pool else module.apply({}, INPUTS)
+        chex.assert_trees_all_equal(actual, expected)
+
+
+@pytest.mark.parametrize("name", MASKED)
+def test_masks_are_given_when_called(name):
+    where = INPUTS > 0.5
+    expected = _expected(name, INPUTS, where=where)
+    chex.assert_trees_all_equal(getattr(nnx_pool, name)(**_settings(name))(INPUTS, where=where), expected)
+    chex.assert_trees_all_equal(_linen(name, **_settings(name)).apply({}, INPUTS, where=where), expected)
+
+
+def _random_settings(name):
+    return {n: value for n, value in _settings(name).items() if n != "deterministic"}
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_nnx_draws_from_its_stream(name):
+    module = getattr(nnx_pool, name)(**_random_settings(name), rngs=nnx.Rngs(0))
+    first, second = module(INPUTS), module(INPUTS)
+    assert (first != second).any()
+    again = getattr(nnx_pool, name)(**_random_settings(name), rngs=nnx.Rngs(0))
+    chex.assert_trees_all_equal(again(INPUTS), first)
+    graph, state = nnx.split(again)
+    assert jax.tree.leaves(state)
+    chex.assert_trees_all_close(nnx.jit(lambda m, x: m(x))(nnx.merge(graph, state), INPUTS), second)
+    by_name = getattr(nnx_pool, name)(**_random_settings(name), rngs=nnx.Rngs(7, pooling=0))
+    other = getattr(nnx_pool, name)(**_random_settings(name), rngs=nnx.Rngs(0, pooling=7))
+    assert (by_name(INPUTS) != other(INPUTS)).any()
+    module.eval()
+    chex.assert_trees_all_equal(module(INPUTS), _expected(name, INPUTS))
+    module.train()
+    assert (module(INPUTS) != module(INPUTS)).any()
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_linen_draws_from_its_stream(name):
+    module = _linen(name, **_random_settings(name))
+    draws = [module.apply({}, INPUTS, rngs={"pooling": jax.random.key(seed)}) for seed in (0, 0, 1)]
+    chex.assert_trees_all_equal(draws[0], draws[1])
+    assert (draws[0] != draws[2]).any()
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_nothing_to_draw_from_is_named(name):
+    with pytest.raises(ValueError, match=f"rngs must be given to {name}"):
+        getattr(nnx_pool, name)(**_random_settings(name))(INPUTS)
+    with pytest.raises(flax.errors.InvalidRngError, match="pooling"):
+        _linen(name, **_random_settings(name)).apply({}, INPUTS)
+
+
+@pytest.mark.parametrize("name", ["FractionalMaxPool", "FractionalAvgPool"])
+def test_samples_need_no_stream(name):
+    samples = np.full(2, 0.5, np.float32)
+    module = getattr(nnx_pool, name)(**_random_settings(name))
+    chex.assert_trees_all_equal(module(INPUTS, random_samples=samples), _expected(name, INPUTS))
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -84,11 +186,16 @@ def test_documentation_and_pickling(name, package):
     cls = getattr(package, name)
     assert cls.__name__ == cls.__qualname__ == name
     assert f"jaxpool.{POOLS[name].__name__}" in inspect.getdoc(cls)
-    module = cls(*_arguments(name), padding=[[0, 1], [1, 0]])
-    assert module.padding == ((0, 1), (1, 0))
+    settings = {
+        "init_value" if n == "init" and package is linen_pool else n: v for n, v in _settings(name).items()
+    }
+    module = cls(**settings)
     copy = pickle.loads(pickle.dumps(module))
     assert type(copy) is cls
-    assert copy.padding == module.padding
+    for argument, value in settings.items():
+        assert getattr(copy, argument) == getattr(module, argument)
+        assert not isinstance(getattr(copy, argument), list)
+        assert np.array_equal(getattr(copy, argument), value)
 
 
 @pytest.mark.parametrize("package", [linen_pool, nnx_pool])

@@ -1,10 +1,14 @@
 """What the project promises of an NVIDIA H200 and a TPU v5e, in programs compiled for them without either."""
 
 import dataclasses
+import functools
 import json
+import math
+import re
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax import lax
 
@@ -33,9 +37,32 @@ if missing := " ".join(filter(None, (platform.missing() for platform in PLATFORM
 each_platform = pytest.mark.parametrize("platform", PLATFORMS, ids=lambda platform: platform.name)
 each_dtype = pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 
-FUNCTIONS = {name: getattr(jaxpool, name) for name in dir(jaxpool) if name.endswith("_pool")} | {
-    "pool": product
+_OTHERS = {
+    "pool": product,
+    "quantile_pool": functools.partial(jaxpool.quantile_pool, q=0.3),
+    "stochastic_pool": functools.partial(jaxpool.stochastic_pool, np.zeros(2, np.uint32)),
 }
+FUNCTIONS = {
+    name: _OTHERS.get(name, getattr(jaxpool, name))
+    for name in dir(jaxpool)
+    if name == "pool"
+    or (name.endswith("_pool") and not name.startswith(("adaptive_", "fractional_", "global_")))
+}
+IRREGULAR = {
+    name: functools.partial(getattr(jaxpool, name), output_shape=(7, 8))
+    for name in ("adaptive_avg_pool", "adaptive_max_pool")
+}
+IRREGULAR |= {
+    name: functools.partial(
+        getattr(jaxpool, name),
+        None,
+        window_shape=(2, 2),
+        output_shape=(20, 19),
+        random_samples=np.full(2, 0.3, np.float32),
+    )
+    for name in ("fractional_avg_pool", "fractional_max_pool")
+}
+IRREGULAR |= {name: getattr(jaxpool, name) for name in dir(jaxpool) if name.startswith("global_")}
 
 
 def _case(function, size, stride, shape, dtype, **layout):
@@ -68,6 +95,37 @@ def test_indices_compile_forward_and_backward(name, platform):
         return pool(x), pullback(value)
 
     platform.compile(gradient, jax.ShapeDtypeStruct((2, 9, 10, 4), jnp.float32))
+
+
+@each_platform
+@pytest.mark.parametrize("name", IRREGULAR)
+def test_irregular_pools_move_little_and_scatter_nothing(name, platform):
+    """Forward and backward, within half more than each array once."""
+    shape = (2, 28, 30, 64)
+    case = Case("max_pool" if "max" in name else "avg_pool", shape, (2, 2), (2, 2), ((0, 0),) * 2, "float32")
+    windows = jax.eval_shape(IRREGULAR[name], jax.ShapeDtypeStruct(shape, jnp.float32)).size
+    arrays = 4 * (math.prod(shape) + windows)
+    for step in (FORWARD, BACKWARD):
+        found = cost(platform.compile(*program(IRREGULAR[name], case, step)))
+        assert found.scatters_or_sorts() is False
+        # Those with weights relative to the maximum read it in passes of their own.
+        if platform is H200 and name not in ("global_lp_pool", "global_logsumexp_pool"):
+            assert found.bytes <= 1.5 * (arrays + windows)
+
+
+@each_platform
+def test_unpools_compile_without_a_scatter_of_values(platform):
+    indices = jax.ShapeDtypeStruct((2, 6, 5, 8), jnp.int32)
+    values = jax.ShapeDtypeStruct(indices.shape, jnp.float32)
+    result = jax.ShapeDtypeStruct((2, 12, 10, 8), jnp.float32)
+
+    def backward(indices, cotangent, values):
+        return jax.vjp(lambda v: jaxpool.max_unpool(v, indices, (12, 10)), values)[1](cotangent)
+
+    text = platform.compile(backward, indices, result, values).as_text()
+    assert not re.search(r"= f32\[[^ ]* scatter\(", text)
+    spread = jax.vjp(lambda v: jaxpool.avg_unpool(v, (12, 10), (2, 2), (2, 2)), jnp.zeros(values.shape))[1]
+    assert cost(platform.compile(spread, result)).scatters == 0
 
 
 def _broken_on_h200(pool, case, *steps):

@@ -11,7 +11,8 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import jaxpool
-from tests.cases import CASES, DERIVATIVE_CASES, FUNCTIONS, KINDS, curved, distinct, random
+from tests.cases import CASES, DERIVATIVE_CASES, KINDS, SIMPLE, curved, distinct, random
+from tests.irregular import GROUPS
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 # One selection, one sum and one composition: minimum and maximum share their rules of transformation.
@@ -34,7 +35,7 @@ def _pushforward(pool):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_jit_gives_what_eager_gives_bit_for_bit(case):
     inputs = random(case.shape)
-    pools = [_bind(function, case) for function in FUNCTIONS]
+    pools = [_bind(function, case) for function in SIMPLE]
     chex.assert_trees_all_equal(
         jax.jit(lambda x: [pool(x) for pool in pools])(inputs), [pool(inputs) for pool in pools]
     )
@@ -193,6 +194,112 @@ def test_automatic_mesh_splits_space(name):
     chex.assert_trees_all_close(
         jax.jit(_gradient(pool))(placed), _gradient(pool)(inputs), rtol=1e-5, atol=1e-6
     )
+
+
+each_group = pytest.mark.parametrize("group", [group for group in GROUPS if group.transforms], ids=str)
+
+
+def _values(group):
+    return lambda inputs: [function.apply(inputs) for function in group.functions]
+
+
+def _gradients(group):
+    """The gradients of all functions of a group, of which none may hide another's."""
+
+    def total(pool, inputs):
+        return jnp.sum(curved(pool)(inputs))
+
+    return lambda x: [jax.grad(functools.partial(total, f.apply))(x) for f in group.functions]
+
+
+@each_group
+def test_transformations_of_groups(group):
+    """jit, vmap of the pools and of their gradients, remat and scan."""
+    stack = np.stack([distinct(group.shape, np.float32, seed) for seed in range(2)])
+    values, gradients = _values(group), _gradients(group)
+    # Each function and entry by itself, in a program of its own.
+    expected = jax.tree.map(lambda *leaves: np.stack(leaves), *[values(inputs) for inputs in stack])
+
+    @jax.jit
+    def transformed(stack):
+        mapped = jax.vmap(values)(stack), jax.vmap(gradients)(stack)
+        scanned = jax.lax.scan(lambda c, x: (c, (values(x), gradients(x))), 0, stack)[1]
+        remat = jax.grad(
+            lambda x: sum(jnp.sum(curved(lambda _, v=v: v)(x)) for v in jax.checkpoint(values)(x))
+        )
+        return mapped, scanned, remat(stack[0])
+
+    mapped, scanned, remat = transformed(stack)
+    chex.assert_trees_all_close(mapped[0], expected, rtol=1e-5, atol=1e-6)
+    chex.assert_trees_all_close(scanned, mapped, rtol=1e-5, atol=1e-6)
+    chex.assert_trees_all_close(remat, sum(g[0] for g in mapped[1]), rtol=1e-4, atol=1e-5)
+
+
+def _spec(group):
+    channel_axis = 1 if "channels first" in group.name else -1
+    axes = [None] * len(group.shape)
+    axes[0], axes[channel_axis] = "data", "model"
+    return P(*axes)
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        g
+        for g in GROUPS
+        if g.transforms and g.shape[0] == 2 and not g.name.startswith(("global m", "max_unpool"))
+    ],
+    ids=str,
+)
+def test_groups_inside_shard_map(group):
+    """Batch over one mesh axis and channels over the other: every device pools its own."""
+    if "own samples" in group.name or group.name == "fractional channels first":
+        pytest.skip("its samples belong to the whole array")
+    spec = _spec(group)
+    shape = [2 * n if axis == "model" else n for n, axis in zip(group.shape, spec, strict=True)]
+    inputs, values = distinct(shape, np.float32), _values(group)
+    out_specs = [spec if "global" not in group.name else P("data", "model")] * len(group.functions)
+    mesh = _mesh(AxisType.Auto, (2, 2))
+    local = jax.jit(jax.shard_map(values, mesh=mesh, in_specs=spec, out_specs=out_specs))
+    chex.assert_trees_all_close(local(inputs), values(inputs), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "pool",
+    [
+        lambda x: jaxpool.lp_pool(x, (3, 2), (2, 1), "SAME"),
+        lambda x: jaxpool.adaptive_max_pool(x, (3, 4)),
+        lambda x: jaxpool.global_avg_pool(x, keepdims=True),
+    ],
+    ids=["lp_pool", "adaptive_max_pool", "global_avg_pool"],
+)
+def test_new_pools_on_an_explicit_mesh(pool):
+    inputs, mesh, spec = (
+        distinct((4, 7, 6, 8), np.float32),
+        _mesh(AxisType.Explicit),
+        P("data", None, None, "model"),
+    )
+    expected = pool(inputs), _gradient(pool)(inputs)
+    with jax.set_mesh(mesh):
+        placed = jax.device_put(inputs, NamedSharding(mesh, spec))
+        result = jax.jit(lambda x: (pool(x), _gradient(pool)(x)))(placed)
+        chex.assert_trees_all_close(result, expected, rtol=1e-5, atol=1e-6)
+        assert result[0].sharding.is_equivalent_to(NamedSharding(mesh, spec), 4)
+
+
+@pytest.mark.parametrize("name", ["1d", "channels first 1d", "adaptive 1d", "global 2d", "avg_unpool 1d"])
+def test_export_of_groups_with_symbolic_batch(name):
+    group = next(group for group in GROUPS if group.name == name)
+    batch = jax.export.symbolic_shape("batch")
+    spec = jax.ShapeDtypeStruct((*batch, *group.shape[1:]), np.float32)
+    inputs = distinct((3, *group.shape[1:]), np.float32)
+
+    def both(inputs):
+        return _values(group)(inputs), _gradients(group)(inputs)
+
+    exported = jax.export.export(jax.jit(both), platforms=PLATFORMS)(spec)
+    loaded = jax.export.deserialize(exported.serialize())
+    chex.assert_trees_all_close(loaded.call(inputs), jax.jit(both)(inputs), rtol=1e-5, atol=1e-6)
 
 
 @each_kind

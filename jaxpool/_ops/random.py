@@ -376,7 +376,8 @@ def _drawn(key: Array, inputs: Array, window: Window) -> Array:
 @functools.partial(jax.jit, static_argnums=(1,), inline=True)
 def _expected(inputs: Array, window: Window) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    positive = jnp.maximum(wide, lax.full_like(wide, 0))
+    # A maximum of equals halves the gradient, of which an element of 0 has none.
+    positive = jnp.where(wide <= 0, lax.full_like(wide, 0), wide)
     largest = lax.stop_gradient(select_with_index(positive, window, "max")[0])
     largest = jnp.where((largest > 0) & (largest < np.inf), largest, lax.full_like(largest, 1))
     total = weighted_sum(lax.full_like(wide, 1), positive, largest, window, _relative_size)

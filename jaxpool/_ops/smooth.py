@@ -347,5 +347,7 @@ def _or_one(total: Array) -> Array:
 
 
 def _largest_magnitude(wide: Array, window: Window) -> Array:
-    largest = select(jnp.abs(wide), window, "max")
+    # The derivative of the magnitude of 0 is 1 in JAX; here it counts as 0.
+    magnitudes = jnp.where(wide == 0, lax.full_like(wide, 0), jnp.abs(wide))
+    largest = select(magnitudes, window, "max")
     return jnp.where(largest == -np.inf, lax.full_like(largest, 0), largest)

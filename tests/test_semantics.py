@@ -1,0 +1,408 @@
+"""What the pools beyond maximum, sum and average promise: masks, magnitudes, ties, draws and mistakes."""
+
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxpool
+from tests import reference
+from tests.cases import assert_close, random
+
+NAN, INF = np.nan, np.inf
+
+
+def _column(*values, dtype=np.float32):
+    return np.array(values, dtype)[:, None]
+
+
+def _value_and_gradient(pool, inputs):
+    """The values, and the gradient of their sum."""
+    value, pullback = jax.vjp(pool, inputs)
+    return value, pullback(jnp.ones_like(value))[0]
+
+
+# ---------------------------------------------------------------------------------------------------- masks
+
+MASKED = ((3, 2), (2, 1), "SAME")
+
+
+@pytest.mark.parametrize("mask_shape", [(2, 5, 4, 2), (5, 1, 1), (4, 2), ()], ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.int32])
+def test_masks_match_oracle(dtype, mask_shape):
+    inputs, where = random((2, 5, 4, 2), dtype), np.random.RandomState(0).rand(*mask_shape) > 0.5
+
+    @jax.jit
+    def pools(inputs, where):
+        extremes = [
+            pool(inputs, *MASKED, where=where, return_indices=True)
+            for pool in (jaxpool.max_pool, jaxpool.min_pool)
+        ]
+        averages = [jaxpool.avg_pool(inputs, *MASKED, count, where=where) for count in (True, False)]
+        overridden = jaxpool.avg_pool(inputs, *MASKED, divisor_override=3, where=where)
+        return extremes, jaxpool.sum_pool(inputs, *MASKED, where=where), [*averages, overridden]
+
+    extremes, total, averages = pools(inputs, np.asarray(where))
+    for actual, oracle in zip(extremes, (reference.max_pool, reference.min_pool), strict=True):
+        expected = oracle(inputs, *MASKED, where=where)
+        assert_close(actual[0], expected[0])
+        assert_close(actual[1], expected[1])
+    assert_close(total, reference.sum_pool(inputs, *MASKED, where=where))
+    mean_dtype = np.float32 if dtype == np.int32 else dtype
+    for actual, settings in zip(
+        averages,
+        ({}, {"count_include_pad": False}, {"divisor_override": 3}),
+        strict=True,
+    ):
+        expected = reference.avg_pool(inputs, *MASKED, where=where, dtype=mean_dtype, **settings)
+        assert_close(actual, expected)
+
+
+@pytest.mark.parametrize("masked", [0.0, NAN, INF, -INF])
+def test_what_is_masked_harms_nothing(masked):
+    where = np.random.RandomState(0).rand(2, 5, 4, 2) > 0.6
+    clean = random((2, 5, 4, 2))
+    inputs = np.where(where, clean, np.float32(masked))
+    cotangent = np.cos(np.arange(2 * 3 * 4 * 2, dtype=np.float32)).reshape(2, 3, 4, 2)
+
+    @jax.jit
+    def gradients(inputs):
+        pools = (jaxpool.max_pool, jaxpool.min_pool, jaxpool.sum_pool, jaxpool.avg_pool)
+        return [jax.vjp(lambda x, p=p: p(x, *MASKED, where=where), inputs)[1](cotangent)[0] for p in pools]
+
+    for name, actual in zip(("max", "min"), gradients(inputs), strict=False):
+        indices = getattr(reference, f"{name}_pool")(inputs, *MASKED, where=where)[1]
+        assert_close(actual, reference.select_vjp(cotangent, indices, inputs.shape, *MASKED, where=where))
+    for oracle, actual in zip((reference.sum_vjp, reference.avg_vjp), gradients(inputs)[2:], strict=True):
+        assert_close(actual, oracle(cotangent, inputs.shape, *MASKED, where=where))
+
+
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+def test_lowest_elements_win_over_what_is_masked(name):
+    """Valid elements that equal the identity tie with what is masked before them."""
+    worst = -INF if name == "max_pool" else INF
+    inputs, where = _column(worst, worst, worst, 1), np.array([[False], [True], [False], [False]])
+    pool = getattr(jaxpool, name)
+    values, indices = pool(inputs, (2,), (2,), return_indices=True, where=where)
+    assert values[:, 0].tolist() == [worst, worst]
+    assert indices[:, 0].tolist() == [1, -1]
+    _, gradient = _value_and_gradient(lambda x: pool(x, (2,), (2,), where=where), inputs)
+    assert gradient[:, 0].tolist() == [0, 1, 0, 0]
+
+
+def test_masks_batch_with_their_inputs():
+    inputs, where = random((3, 5, 2)), np.random.RandomState(0).rand(3, 5, 2) > 0.5
+
+    def pool(x, m):
+        return jaxpool.max_pool(x, (2,), where=m), jaxpool.avg_pool(x, (2,), where=m)
+
+    for actual, expected in zip(jax.vmap(pool)(inputs, where), pool(inputs, where), strict=True):
+        np.testing.assert_allclose(actual, expected, rtol=1e-6)
+
+
+# ---------------------------------------------------------------------------------- norms and smooth maxima
+
+
+@pytest.mark.parametrize("scale", [1e30, 1e-30])
+@pytest.mark.parametrize("p", [0.5, 1, 2, 3, 100, INF])
+def test_norms_neither_overflow_nor_underflow(p, scale):
+    inputs = _column(3, -4, 0, 12)
+    value, gradient = _value_and_gradient(lambda x: jaxpool.lp_pool(x, (2,), (2,), p=p), inputs * scale)
+    expected, slopes = _value_and_gradient(lambda x: jaxpool.lp_pool(x, (2,), (2,), p=p), inputs)
+    np.testing.assert_allclose(value / np.float32(scale), expected, rtol=1e-5)
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-8)
+    whole = jaxpool.global_lp_pool((inputs * scale)[None], p=p)
+    np.testing.assert_allclose(
+        whole[0] / np.float32(scale), reference.global_lp_pool(inputs[None], p=p)[0], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("p", [0.5, 1, 2, 3, INF])
+def test_the_norm_has_no_gradient_at_zero(p):
+    value, gradient = _value_and_gradient(lambda x: jaxpool.lp_pool(x, (2,), (2,), p=p), _column(0, 0, 0, 2))
+    assert value[:, 0].tolist() == [0, 2]
+    assert gradient[:, 0].tolist() == [0, 0, 0, 1]
+
+
+SMOOTH = {
+    "logsumexp": lambda x, **settings: jaxpool.logsumexp_pool(x, (2,), (2,), mean=True, **settings),
+    "soft": lambda x, **settings: jaxpool.soft_pool(x, (2,), (2,), **settings),
+}
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_maxima_of_infinities(name):
+    inputs = _column(-INF, -INF, -INF, 1, 3, 3, INF, 1, NAN, 1)
+    value, gradient = _value_and_gradient(SMOOTH[name], inputs)
+    expected = [-INF, 1 - np.log(2) if name == "logsumexp" else 1, 3, INF, NAN]
+    np.testing.assert_allclose(value[:, 0], np.float32(expected), rtol=1e-6)
+    assert gradient[:6, 0].tolist() == [0, 0, 0, 1, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_maxima_lie_between_average_and_maximum(name):
+    inputs = _column(1, 3, -2, 5, 1e30, -1e30)
+    np.testing.assert_allclose(SMOOTH[name](inputs, temperature=1e-3)[:, 0], [3, 5, 1e30], rtol=1e-3)
+    np.testing.assert_allclose(SMOOTH[name](inputs[:4], temperature=1e5)[:, 0], [2, 1.5], rtol=1e-2)
+
+
+# --------------------------------------------------------------------------------------- spread and order
+
+
+def test_variances_do_not_cancel():
+    inputs = np.random.RandomState(0).randint(-4, 5, (16, 1)).astype(np.float32)
+    for pool in (jaxpool.var_pool, jaxpool.std_pool):
+        np.testing.assert_allclose(pool(inputs + 1e6, (4,)), pool(inputs, (4,)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 8])
+def test_the_deviation_of_equals_is_zero_without_gradient(size):
+    inputs = np.repeat(np.float32([0, 0.5, -4, 2]), size)[:, None]
+    value, gradient = _value_and_gradient(lambda x: jaxpool.std_pool(x, (size,), (size,)), inputs)
+    assert not np.any(value)
+    assert not np.any(gradient)
+
+
+def test_too_few_elements_have_no_unbiased_variance():
+    for pool in (jaxpool.var_pool, jaxpool.std_pool):
+        assert np.isnan(pool(_column(1, 2), (1,), correction=1)).all()
+        assert not np.any(pool(_column(1, 2), (1,)))
+
+
+@pytest.mark.parametrize("q", [0, 0.5, 0.3, 1])
+def test_quantiles_of_special_values(q):
+    inputs = _column(INF, -INF, 2, NAN, 1, 1, INF, INF)
+    value, gradient = _value_and_gradient(lambda x: jaxpool.quantile_pool(x, (2,), (2,), q=q), inputs)
+    expected = {0: -INF, 1: INF}.get(q, NAN)
+    np.testing.assert_array_equal(value[:, 0], np.float32([expected, NAN, 1, INF]))
+    assert gradient[4:, 0].tolist() == [1, 0, 1, 0]
+
+
+EMPTY = {
+    "lp_pool": (0, {}),
+    "logsumexp_pool": (-INF, {}),
+    "soft_pool": (0, {}),
+    "median_pool": (0, {}),
+    "quantile_pool": (0, {"q": 0.2}),
+    "var_pool": (0, {}),
+    "std_pool": (0, {"correction": 1}),
+}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_windows_of_padding_only(name):
+    expected, settings = EMPTY[name]
+
+    def pool(x):
+        return getattr(jaxpool, name)(x, (2,), (2,), [(2, 4)], **settings)
+
+    value, pullback = jax.vjp(pool, _column(1, 2))
+    assert value[[0, 2, 3], 0].tolist() == [expected] * 3
+    assert not np.any(pullback(_column(1, 0, 1, 1))[0])
+
+
+def test_stochastic_windows_of_padding_only():
+    for deterministic in (True, False):
+        value = jaxpool.stochastic_pool(
+            jax.random.key(0), _column(1, 2), (2,), (2,), [(2, 4)], deterministic=deterministic
+        )
+        assert value[[0, 2, 3], 0].tolist() == [0] * 3
+
+
+# ------------------------------------------------------------------------------------------------- unpools
+
+
+def test_duplicate_positions_take_the_last():
+    values = np.arange(1, 2001, dtype=np.float32).reshape(1, 1000, 2)
+    indices = np.random.RandomState(0).randint(-1, 9, values.shape).astype(np.int32)
+    unpool = jax.jit(lambda v: _value_and_gradient(lambda v: jaxpool.max_unpool(v, indices, (8,)), v))
+    for _ in range(5):
+        result, gradient = unpool(values)
+        np.testing.assert_array_equal(result, reference.max_unpool(values, indices, (8,)))
+        ones = np.ones_like(result)
+        np.testing.assert_array_equal(gradient, reference.max_unpool_vjp(ones, indices, (8,)))
+
+
+def test_unpooling_restores_what_pooling_took():
+    inputs = random((2, 6, 4, 2))
+    values, indices = jaxpool.max_pool(inputs, (2, 2), (2, 2), return_indices=True)
+    restored = jaxpool.max_unpool(values, indices, (6, 4))
+    np.testing.assert_array_equal(restored, np.where(restored != 0, inputs, 0))
+    means = jaxpool.avg_pool(inputs, (2, 2), (2, 2))
+    repeated = jaxpool.avg_unpool(means, (6, 4), (2, 2), (2, 2))
+    np.testing.assert_allclose(jaxpool.avg_pool(repeated, (2, 2), (2, 2)), means, rtol=1e-6)
+
+
+# ---------------------------------------------------------------------------------------------- randomness
+
+
+def test_stochastic_draws_follow_the_probabilities():
+    inputs = random((5, 4, 1)) * np.float32(2)
+    arguments, count = ((3, 2), (2, 2), "SAME"), 4000
+    keys = jax.random.split(jax.random.key(0), count)
+
+    @jax.jit
+    def draws(keys):
+        # The position is the tangent: that of the element that was drawn.
+        positions = jnp.arange(1.0, inputs.size + 1).reshape(inputs.shape)
+        return jax.vmap(
+            lambda key: jax.jvp(
+                lambda x: jaxpool.stochastic_pool(key, x, *arguments), (inputs,), (positions,)
+            )[1]
+        )(keys)
+
+    drawn = np.asarray(draws(keys)).astype(int)
+    chances = reference.stochastic_choices(inputs, *arguments)
+    for place in np.ndindex(*chances.shape[:-1]):
+        found = np.bincount(drawn[:, *place], minlength=inputs.size + 1) / count
+        assert (found[1:][chances[place] == 0] == 0).all()
+        np.testing.assert_allclose(found[1:], chances[place], atol=4.5 * 0.5 / np.sqrt(count))
+
+
+FRACTIONAL = (
+    {"window_shape": (2, 2)},
+    {"window_shape": None, "pseudo_random": True},
+    {"window_shape": None, "pseudo_random": True, "overlapping": True},
+)
+
+
+@pytest.mark.parametrize("options", FRACTIONAL, ids=str)
+def test_each_key_gives_other_fractional_windows(options):
+    inputs = np.random.RandomState(0).rand(2, 16, 16, 2).astype(np.float32)
+
+    def pool(key, **settings):
+        return jaxpool.fractional_max_pool(key, inputs, output_shape=(11, 11), **options, **settings)
+
+    first, second, third = (pool(jax.random.key(seed)) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, second)
+    assert (first != third).any()
+    half = pool(None, random_samples=np.full(2, 0.5, np.float32))
+    np.testing.assert_array_equal(pool(None, deterministic=True), half)
+    np.testing.assert_array_equal(pool(jax.random.key(3), deterministic=True), half)
+
+
+def test_keys_and_samples_batch():
+    inputs = np.random.RandomState(0).rand(2, 7, 2).astype(np.float32)
+    keys = jax.random.split(jax.random.key(0), 3)
+    samples = np.random.RandomState(1).rand(3, 2, 2, 1).astype(np.float32)
+
+    def of_key(key):
+        stochastic = jaxpool.stochastic_pool(key, inputs, (2,))
+        return stochastic, jaxpool.fractional_max_pool(key, inputs, (2,), (4,))
+
+    def of_samples(samples):
+        return jaxpool.fractional_avg_pool(None, inputs, (2,), (4,), random_samples=samples)
+
+    for function, batch in ((of_key, keys), (of_samples, samples)):
+        together, apart = jax.vmap(function)(batch), [function(entry) for entry in batch]
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *apart)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), together, stacked)
+
+
+def test_indices_batch():
+    values = random((3, 2, 4, 2))
+    indices = np.random.RandomState(0).randint(-1, 6, values.shape).astype(np.int32)
+    together = jax.vmap(lambda v, i: jaxpool.max_unpool(v, i, (6,)))(values, indices)
+    np.testing.assert_array_equal(together, jaxpool.max_unpool(values, indices, (6,)))
+
+
+# ------------------------------------------------------------------------------------------------ mistakes
+
+_X = np.zeros((2, 6, 5, 3), np.float32)
+_KEY = np.zeros(2, np.uint32)
+_WINDOW = {"window_shape": (2, 2)}
+_BINS = {"output_shape": (2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "name", "arguments"),
+    [
+        (ValueError, "p must be above 0, got 0", "lp_pool", _WINDOW | {"p": 0}),
+        (TypeError, "p must be a number, got 'a'", "lp_pool", _WINDOW | {"p": "a"}),
+        (ValueError, "p must be above 0, got nan", "global_lp_pool", {"p": NAN}),
+        (ValueError, "temperature must be above 0", "logsumexp_pool", _WINDOW | {"temperature": 0}),
+        (ValueError, "temperature must be above 0", "soft_pool", _WINDOW | {"temperature": INF}),
+        (ValueError, "temperature must be above 0", "global_logsumexp_pool", {"temperature": -1.0}),
+        (TypeError, "temperature must be a number", "soft_pool", _WINDOW | {"temperature": "a"}),
+        (TypeError, "mean must be a bool, got 1", "logsumexp_pool", _WINDOW | {"mean": 1}),
+        (ValueError, "q must be from 0 to 1, got 2", "quantile_pool", _WINDOW | {"q": 2}),
+        (TypeError, "q must be a number", "quantile_pool", _WINDOW | {"q": None}),
+        (TypeError, "missing .* argument: 'q'", "quantile_pool", _WINDOW),
+        (ValueError, "correction must be 0 or 1, got 2", "var_pool", _WINDOW | {"correction": 2}),
+        (TypeError, "correction must be an int", "std_pool", _WINDOW | {"correction": 0.5}),
+        (ValueError, "axis must hold ints from -4 to 3", "global_avg_pool", {"axis": 4}),
+        (ValueError, "axis must name no dimension twice", "global_max_pool", {"axis": (1, -3)}),
+        (TypeError, "every entry of axis must be an int", "global_min_pool", {"axis": (1.0,)}),
+        (TypeError, "keepdims must be a bool", "global_sum_pool", {"keepdims": 1}),
+        (TypeError, "where must be an array of bools", "global_sum_pool", {"where": np.ones(3)}),
+        (ValueError, "where must broadcast", "max_pool", _WINDOW | {"where": np.ones(2, bool)}),
+        (TypeError, "where must be an array", "avg_pool", _WINDOW | {"where": True}),
+        (TypeError, "output_shape must be a sequence", "adaptive_avg_pool", {"output_shape": 2}),
+        (ValueError, "at least 1", "adaptive_max_pool", {"output_shape": (2, 0)}),
+        (ValueError, "at least 5 dimensions", "adaptive_avg_pool", {"output_shape": (1,) * 4}),
+        (TypeError, "return_indices must be a bool", "adaptive_max_pool", _BINS | {"return_indices": 1}),
+        (TypeError, "indices must be integers", "max_unpool", _BINS | {"indices": _X}),
+        (ValueError, "indices must have the shape", "max_unpool", _BINS | {"indices": np.zeros(2, int)}),
+        (ValueError, "values must have the shape", "avg_unpool", _WINDOW | {"output_shape": (9, 9)}),
+        (ValueError, "output_shape must have 2 entries", "avg_unpool", _WINDOW | {"output_shape": (7,)}),
+        (ValueError, "key must be a key", "stochastic_pool", _WINDOW | {"key": None}),
+        (TypeError, "key must be a key", "stochastic_pool", _WINDOW | {"key": np.zeros(2)}),
+        (TypeError, "deterministic must be a bool", "stochastic_pool", _WINDOW | {"deterministic": 1}),
+        (ValueError, "key must be a key", "fractional_max_pool", _WINDOW | _BINS | {"key": None}),
+        (
+            ValueError,
+            "random_samples must have the shape",
+            "fractional_avg_pool",
+            _WINDOW | _BINS | {"random_samples": np.zeros(3, np.float32)},
+        ),
+        (
+            TypeError,
+            "random_samples must be floating-point",
+            "fractional_max_pool",
+            _WINDOW | _BINS | {"random_samples": np.zeros(2, int)},
+        ),
+        (
+            ValueError,
+            "overlapping must be False",
+            "fractional_max_pool",
+            _WINDOW | _BINS | {"overlapping": True},
+        ),
+        (
+            ValueError,
+            "window_shape must be None",
+            "fractional_avg_pool",
+            _WINDOW | _BINS | {"pseudo_random": True},
+        ),
+        (
+            ValueError,
+            "output_shape must let .* start elsewhere",
+            "fractional_max_pool",
+            _WINDOW | {"output_shape": (6, 2)},
+        ),
+        (
+            ValueError,
+            "output_shape must be at most",
+            "fractional_avg_pool",
+            {"window_shape": None, "output_shape": (7, 2), "pseudo_random": True},
+        ),
+    ],
+)
+def test_mistakes_are_named(error, message, name, arguments):
+    first = {"values" if "unpool" in name else "inputs": _X}
+    if name.startswith(("fractional", "stochastic")):
+        first["key"] = _KEY
+    if name == "max_unpool":
+        first["indices"] = np.zeros(_X.shape, np.int32)
+    with pytest.raises(error, match=message) as raised:
+        getattr(jaxpool, name)(**(first | arguments))
+    assert re.search(r"got|missing", str(raised.value))
+
+
+@pytest.mark.parametrize(
+    "name", ["lp_pool", "logsumexp_pool", "soft_pool", "median_pool", "var_pool", "std_pool"]
+)
+def test_complex_numbers_have_no_order(name):
+    with pytest.raises(TypeError, match="inputs must be real, integer or bool"):
+        getattr(jaxpool, name)(_X.astype(np.complex64), (2, 2))
