@@ -106,6 +106,8 @@ CASES = (
     Case("4d", (1, 3, 4, 3, 4, 1), (2, 2, 2, 2), (1, 2, 1, 2)),
 )
 DERIVATIVE_CASES = tuple(case for case in CASES if case.derivatives)
+# Half of them each, for checks that take seconds: every geometry is in some.
+EVEN_CASES, ODD_CASES = DERIVATIVE_CASES[::2], DERIVATIVE_CASES[1::2]
 # Few and of few taps, with padding, strides, dilation, overhang and each layout: for what compiles slowly.
 SMALL_CASES = tuple(
     case
