@@ -161,6 +161,7 @@ CHANGES = {
     "count_include_pad": False,
     "divisor_override": 5,
     "return_indices": True,
+    "where": np.arange(432).reshape(2, 8, 9, 3) % 3 > 0,
     "window_shape": (3, 2),
     "init": 10.0,
     "reduce_fn": jnp.maximum,
