@@ -82,7 +82,7 @@ def test_mistakes_are_named(name_of_pool, error, name, received, arguments):
         (TypeError, "inputs must be an array, got None", lambda: jaxpool.sum_pool(None, (1,))),
         (
             TypeError,
-            "inputs must be real, integer or bool to have a maximum, got complex64",
+            "inputs must be real, integer or bool to have an order, got complex64",
             lambda: jaxpool.max_pool(np.zeros((2, 1), np.complex64), (1,)),
         ),
         (TypeError, "divisor_override must be None or an int, got 2.5", lambda: _average(2.5)),
