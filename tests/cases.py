@@ -116,7 +116,6 @@ SMALL_CASES = tuple(
     in (
         "1d",
         "1d causal stride",
-        "tiles",
         "windows of padding",
         "ceil drops a window",
         "channels first 1d",

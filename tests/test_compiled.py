@@ -11,7 +11,7 @@ import pytest
 import jaxpool
 from jaxpool._primitives import select
 from jaxpool._window import make_window
-from tests.cases import CASES, DERIVATIVE_CASES, FUNCTIONS
+from tests.cases import CASES, COMPOSED, DERIVATIVE_CASES, FUNCTIONS, SMALL_CASES
 
 SELECTING = ("max_pool", "min_pool")
 
@@ -40,6 +40,52 @@ def test_a_sum_keeps_nothing(case, name):
     positions = np.prod(jaxpool.output_shape(case.shape, *case.arguments, **case.options), dtype=int)
     assert all(leaf.size <= max(positions, 1) for leaf in jax.tree.leaves(pullback))
     assert not any(leaf.shape == case.shape for leaf in jax.tree.leaves(pullback))
+
+
+@pytest.mark.parametrize("function", [f for f in COMPOSED if not f.name.startswith("stoch")], ids=str)
+@pytest.mark.parametrize("case", SMALL_CASES, ids=str)
+def test_a_composed_pool_keeps_nothing_for_each_tap(case, function):
+    """A few arrays of the size of inputs or outputs; an order statistic one byte for each window."""
+
+    def pullback(x):
+        return jax.vjp(lambda x: function.apply(x, *case.arguments, **case.options), x)[1]
+
+    kept = jax.tree.leaves(jax.eval_shape(pullback, jax.ShapeDtypeStruct(case.shape, np.float32)))
+    outputs = jaxpool.output_shape(case.shape, *case.arguments, **case.options)
+    assert all(leaf.size <= max(np.prod(case.shape), np.prod(outputs)) for leaf in kept)
+    assert len(kept) <= 16
+    if function.name.startswith(("median", "quantile")):
+        indices = [leaf for leaf in kept if leaf.shape == outputs and leaf.dtype == np.uint8]
+        assert len(indices) == 2
+
+
+@pytest.mark.parametrize("name", ["adaptive_avg_pool", "adaptive_max_pool"])
+def test_the_program_of_an_adaptive_pool_does_not_grow_with_its_bins(name):
+    def length(bins):
+        def gradient(x):
+            return jax.grad(lambda x: jnp.sum(getattr(jaxpool, name)(x, (bins,))))(x)
+
+        return len(_stablehlo(gradient, "cuda", ((2, 97, 3), np.float32)).splitlines())
+
+    assert length(50) <= 1.2 * length(20)
+
+
+def test_unpooling_scatters_no_values():
+    """Integers alone, so that no order of adding changes a result, and none in the backward pass."""
+    values = (2, 4, 3)
+
+    def unpool(v, i):
+        return jaxpool.max_unpool(v, i, (9,))
+
+    def backward(v, i, cotangent):
+        return jax.vjp(lambda v: unpool(v, i), v)[1](cotangent)
+
+    types = (values, np.float32), (values, np.int32)
+    scatter = re.compile(r'"stablehlo\.scatter".*?\) : \((.*?)\) ->', re.DOTALL)
+    for function, shapes in ((unpool, types), (backward, (*types, ((2, 9, 3), np.float32)))):
+        found = scatter.findall(_stablehlo(function, "cuda", *shapes))
+        assert found
+        assert not any("f32" in operands for operands in found)
 
 
 def _stablehlo(function, platform, *shapes):

@@ -136,7 +136,7 @@ def _curved(group):
 @pytest.mark.usefixtures("x64")
 @each_group
 def test_derivatives_of_groups_to_second_order(group):
-    """Both modes, and one over the other, against finite differences: in a program that serves for those too."""
+    """Both modes, and one over the other, against finite differences: all by one program."""
     function, inputs = _curved(group)
 
     def total(inputs):

@@ -1,0 +1,246 @@
+"""Arguments of the new pools: mistakes are named, and each argument that changes changes the result."""
+
+import functools
+import inspect
+import re
+
+import jax
+import numpy as np
+import pytest
+
+import jaxpool
+
+NAN, INF = np.nan, np.inf
+
+# ------------------------------------------------------------------------------------------------ mistakes
+
+_X = np.zeros((2, 6, 5, 3), np.float32)
+_KEY = np.zeros(2, np.uint32)
+_WINDOW = {"window_shape": (2, 2)}
+_BINS = {"output_shape": (2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "name", "arguments"),
+    [
+        (ValueError, "p must be above 0, got 0", "lp_pool", _WINDOW | {"p": 0}),
+        (TypeError, "p must be a number, got 'a'", "lp_pool", _WINDOW | {"p": "a"}),
+        (ValueError, "p must be above 0, got nan", "global_lp_pool", {"p": NAN}),
+        (ValueError, "temperature must be above 0", "logsumexp_pool", _WINDOW | {"temperature": 0}),
+        (ValueError, "temperature must be above 0", "soft_pool", _WINDOW | {"temperature": INF}),
+        (ValueError, "temperature must be above 0", "global_logsumexp_pool", {"temperature": -1.0}),
+        (TypeError, "temperature must be a number", "soft_pool", _WINDOW | {"temperature": "a"}),
+        (TypeError, "mean must be a bool, got 1", "logsumexp_pool", _WINDOW | {"mean": 1}),
+        (ValueError, "q must be from 0 to 1, got 2", "quantile_pool", _WINDOW | {"q": 2}),
+        (TypeError, "q must be a number", "quantile_pool", _WINDOW | {"q": None}),
+        (TypeError, "missing .* argument: 'q'", "quantile_pool", _WINDOW),
+        (ValueError, "correction must be 0 or 1, got 2", "var_pool", _WINDOW | {"correction": 2}),
+        (TypeError, "correction must be an int", "std_pool", _WINDOW | {"correction": 0.5}),
+        (ValueError, "axis must hold ints from -4 to 3", "global_avg_pool", {"axis": 4}),
+        (ValueError, "axis must name no dimension twice", "global_max_pool", {"axis": (1, -3)}),
+        (TypeError, "every entry of axis must be an int", "global_min_pool", {"axis": (1.0,)}),
+        (TypeError, "keepdims must be a bool", "global_sum_pool", {"keepdims": 1}),
+        (TypeError, "where must be an array of bools", "global_sum_pool", {"where": np.ones(3)}),
+        (ValueError, "where must broadcast", "max_pool", _WINDOW | {"where": np.ones(2, bool)}),
+        (TypeError, "where must be an array", "avg_pool", _WINDOW | {"where": True}),
+        (TypeError, "output_shape must be a sequence", "adaptive_avg_pool", {"output_shape": 2}),
+        (ValueError, "at least 1", "adaptive_max_pool", {"output_shape": (2, 0)}),
+        (ValueError, "at least 5 dimensions", "adaptive_avg_pool", {"output_shape": (1,) * 4}),
+        (TypeError, "return_indices must be a bool", "adaptive_max_pool", _BINS | {"return_indices": 1}),
+        (TypeError, "indices must be integers", "max_unpool", _BINS | {"indices": _X}),
+        (ValueError, "indices must have the shape", "max_unpool", _BINS | {"indices": np.zeros(2, int)}),
+        (ValueError, "values must have the shape", "avg_unpool", _WINDOW | {"output_shape": (9, 9)}),
+        (ValueError, "output_shape must have 2 entries", "avg_unpool", _WINDOW | {"output_shape": (7,)}),
+        (ValueError, "key must be a key", "stochastic_pool", _WINDOW | {"key": None}),
+        (TypeError, "key must be a key", "stochastic_pool", _WINDOW | {"key": np.zeros(2)}),
+        (TypeError, "deterministic must be a bool", "stochastic_pool", _WINDOW | {"deterministic": 1}),
+        (ValueError, "key must be a key", "fractional_max_pool", _WINDOW | _BINS | {"key": None}),
+        (
+            ValueError,
+            "random_samples must have the shape",
+            "fractional_avg_pool",
+            _WINDOW | _BINS | {"random_samples": np.zeros(3, np.float32)},
+        ),
+        (
+            TypeError,
+            "random_samples must be floating-point",
+            "fractional_max_pool",
+            _WINDOW | _BINS | {"random_samples": np.zeros(2, int)},
+        ),
+        (
+            ValueError,
+            "overlapping must be False",
+            "fractional_max_pool",
+            _WINDOW | _BINS | {"overlapping": True},
+        ),
+        (
+            ValueError,
+            "window_shape must be None",
+            "fractional_avg_pool",
+            _WINDOW | _BINS | {"pseudo_random": True},
+        ),
+        (
+            ValueError,
+            "output_shape must let .* start elsewhere",
+            "fractional_max_pool",
+            _WINDOW | {"output_shape": (6, 2)},
+        ),
+        (
+            ValueError,
+            "output_shape must be at most",
+            "fractional_avg_pool",
+            {"window_shape": None, "output_shape": (7, 2), "pseudo_random": True},
+        ),
+    ],
+)
+def test_mistakes_are_named(error, message, name, arguments):
+    first = {"values" if "unpool" in name else "inputs": _X}
+    if name.startswith(("fractional", "stochastic")):
+        first["key"] = _KEY
+    if name == "max_unpool":
+        first["indices"] = np.zeros(_X.shape, np.int32)
+    with pytest.raises(error, match=message) as raised:
+        getattr(jaxpool, name)(**(first | arguments))
+    assert re.search(r"got|missing", str(raised.value))
+
+
+@pytest.mark.parametrize(
+    "name", ["lp_pool", "logsumexp_pool", "soft_pool", "median_pool", "var_pool", "std_pool"]
+)
+def test_complex_numbers_have_no_order(name):
+    with pytest.raises(TypeError, match="inputs must be real, integer or bool"):
+        getattr(jaxpool, name)(_X.astype(np.complex64), (2, 2))
+
+
+# ---------------------------------------------------------------------------------------------- arguments
+
+_SMALL = np.random.RandomState(0).rand(2, 8, 9, 3).astype(np.float32)
+_WINDOWED = {"inputs": _SMALL, "window_shape": (2, 3), "strides": (3, 2), "padding": [(1, 1), (0, 1)]}
+_FRACTIONAL = {"key": _KEY, "inputs": _SMALL, "window_shape": (2, 2), "output_shape": (5, 2)}
+_PSEUDO_RANDOM = {**_FRACTIONAL, "window_shape": None, "pseudo_random": True}
+_AVG_UNPOOL = {"values": _SMALL, "output_shape": (9, 10), "window_shape": (2, 2)}
+BASES = {
+    "quantile_pool": _WINDOWED | {"q": 0.3},
+    "stochastic_pool": _WINDOWED | {"key": _KEY},
+    "max_unpool": {
+        "values": _SMALL,
+        "indices": np.arange(_SMALL.size, dtype=np.int32).reshape(_SMALL.shape) % 80,
+        "output_shape": (8, 10),
+    },
+    "fractional_max_pool": _FRACTIONAL,
+    "fractional_avg_pool": _FRACTIONAL,
+    "adaptive_avg_pool": {"inputs": _SMALL, "output_shape": (3, 4)},
+    "adaptive_max_pool": {"inputs": _SMALL, "output_shape": (3, 4)},
+}
+CHANGES = {
+    "inputs": _SMALL + 1,
+    "key": np.ones(2, np.uint32),
+    "window_shape": (3, 2),
+    "strides": (2, 3),
+    "padding": 1,
+    "window_dilation": (2, 2),
+    "ceil_mode": True,
+    "channel_axis": 1,
+    "return_indices": True,
+    "where": (_SMALL > 0.3) & (_SMALL < 0.7),
+    "p": 3,
+    "temperature": 0.5,
+    "mean": True,
+    "q": 0.4,
+    "correction": 1,
+    "axis": 1,
+    "keepdims": True,
+    "deterministic": True,
+    "random_samples": np.float32([0.1, 0.9]),
+    "pseudo_random": {"pseudo_random": True, "window_shape": None},
+}
+# Those of which most changes ask for a change of another argument, too.
+_OTHERS = [
+    ("max_unpool", {"values": _SMALL + 1}),
+    ("max_unpool", {"indices": BASES["max_unpool"]["indices"] // 2}),
+    ("max_unpool", {"output_shape": (9, 10)}),
+    ("max_unpool", {"channel_axis": 1}),
+    ("fractional_max_pool", {"output_shape": (2, 5)}),
+    ("fractional_avg_pool", {"output_shape": (2, 5)}),
+    ("adaptive_avg_pool", {"output_shape": (4, 3)}),
+    ("adaptive_max_pool", {"output_shape": (4, 3)}),
+]
+_UNCHANGED = {"where", "random_samples", "overlapping", "values", "indices", "output_shape"}
+
+
+def _arguments_of(name):
+    return inspect.signature(getattr(jaxpool, name)).parameters
+
+
+def _base(name):
+    return BASES.get(name, {"inputs": _SMALL} if name.startswith("global") else _WINDOWED)
+
+
+EVERY = [
+    name
+    for name in dir(jaxpool)
+    if inspect.isfunction(getattr(jaxpool, name)) and name not in ("output_shape", "pool", "avg_unpool")
+]
+_CHANGED = [
+    (name, CHANGES[argument] if argument == "pseudo_random" else {argument: CHANGES[argument]})
+    for name in EVERY
+    if name not in ("max_pool", "min_pool", "sum_pool", "avg_pool", "max_unpool")
+    for argument in _arguments_of(name)
+    if argument not in _UNCHANGED
+]
+_CHANGED += [(name, {"where": CHANGES["where"]}) for name in EVERY if "where" in _arguments_of(name)]
+_CHANGED += [
+    (name, {"random_samples": CHANGES["random_samples"]})
+    for name in ("fractional_max_pool", "fractional_avg_pool")
+]
+
+
+def _differ(before, after):
+    before, after = jax.tree.leaves(before), jax.tree.leaves(after)
+    return len(before) != len(after) or any(
+        a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(before, after, strict=True)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "change"), _CHANGED + _OTHERS, ids=lambda v: v if isinstance(v, str) else "-".join(v)
+)
+def test_every_argument_changes_the_result(name, change):
+    pool, base = getattr(jaxpool, name), _base(name)
+    assert _differ(_eager(name), pool(**(base | change)))
+
+
+@functools.cache
+def _eager(name):
+    return getattr(jaxpool, name)(**_base(name))
+
+
+@pytest.mark.parametrize("name", ["fractional_max_pool", "fractional_avg_pool"])
+def test_overlapping_windows_change_the_result(name):
+    pool = getattr(jaxpool, name)
+    assert _differ(pool(**_PSEUDO_RANDOM), pool(**_PSEUDO_RANDOM, overlapping=True))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"window_dilation": (1, 2), "output_shape": (9, 11)},
+        {"strides": (2, 1), "output_shape": (16, 10)},
+        {"strides": (2, 1), "output_shape": (17, 10), "ceil_mode": False},
+        {"padding": 1, "output_shape": (7, 8)},
+        {"window_shape": (3, 2), "output_shape": (10, 10)},
+        {"channel_axis": 1, "output_shape": (10, 4)},
+    ],
+    ids=str,
+)
+def test_arguments_of_avg_unpool_change_the_result(change):
+    assert _differ(jaxpool.avg_unpool(**_AVG_UNPOOL), jaxpool.avg_unpool(**(_AVG_UNPOOL | change)))
+
+
+def test_every_argument_is_in_a_table():
+    """So that an argument nobody listens to cannot be added unseen."""
+    for name in EVERY:
+        for argument in _arguments_of(name):
+            assert argument in CHANGES or argument in _UNCHANGED or name in ("avg_pool", "max_unpool"), (
+                argument
+            )
