@@ -12,12 +12,13 @@ import importlib.util
 import os
 import pathlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import numpy as np
 from jax.experimental import topologies
-from jax.sharding import SingleDeviceSharding
+from jax.sharding import Mesh, SingleDeviceSharding
 
 INSTALL = 'python -m pip install -e ".[platforms]"'
 
@@ -48,12 +49,21 @@ class Platform:
         return f"{self.name}: {', '.join(absent)} missing. With Python 3.12 or newer on Linux: {INSTALL}"
 
     @functools.cached_property
-    def sharding(self) -> SingleDeviceSharding:
-        """All on one such device."""
+    def devices(self) -> Sequence[jax.Device]:
+        """As many of them as the topology has."""
         jax.config.update("jax_platforms", "cpu")  # else JAX looks for devices, and complains
         for name, value in _TPU_ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        return SingleDeviceSharding(topologies.get_topology_desc(**self.topology).devices[0])
+        return topologies.get_topology_desc(**self.topology).devices
+
+    @functools.cached_property
+    def sharding(self) -> SingleDeviceSharding:
+        """All on one such device."""
+        return SingleDeviceSharding(self.devices[0])
+
+    def mesh(self, shape: Sequence[int], names: Sequence[str]) -> Mesh:
+        """The devices in a mesh."""
+        return Mesh(np.reshape(self.devices, shape), names)
 
     def compile(self, function: Callable[..., Any], *arguments: Any) -> jax.stages.Compiled:
         """Compiles a function of trees of arrays, of which only shapes and dtypes matter."""

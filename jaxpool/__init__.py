@@ -1,5 +1,6 @@
 """Pooling for JAX: complete, exact and fast."""
 
+from jaxpool import sharding as sharding
 from jaxpool._ops.adaptive import adaptive_avg_pool as adaptive_avg_pool
 from jaxpool._ops.adaptive import adaptive_max_pool as adaptive_max_pool
 from jaxpool._ops.general import pool as pool

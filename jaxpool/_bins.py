@@ -11,17 +11,20 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxpool._window import Axis, Bins, Window, as_integers, as_sequence, spatial_axes, static_length
+from jaxpool._arguments import as_integers, as_sequence, static_length
+from jaxpool._shards import refuse_layout
+from jaxpool._window import Axis, Bins, Window, spatial_axes
 
 
 def adaptive_window(
     shape: Sequence[int], output_shape: Sequence[SupportsIndex | None], channel_axis: int | None
-) -> tuple[Window, list[Any]]:
-    """The windows that divide each axis in so many bins, and where the irregular ones start and stop."""
+) -> Window:
+    """The windows that divide each axis in so many bins."""
+    refuse_layout()
     sizes = as_sequence("output_shape", output_shape)
     spatial = spatial_axes(len(shape), len(sizes), channel_axis)
     axes: list[Axis | Bins | None] = [None] * len(shape)
-    places = []
+    places: list[Any] = []
     for d, size in zip(spatial, sizes, strict=True):
         if size is None:
             continue
@@ -37,7 +40,7 @@ def adaptive_window(
         axes[d] = Bins(length, windows, int(max(stops - starts)), int(cover))
         others = tuple(e for e in range(len(shape)) if e != d)
         places += [np.expand_dims(ends.astype(np.int32), others) for ends in (starts, stops)]
-    return Window(tuple(axes)), places
+    return Window(tuple(axes), tuple(places))
 
 
 def fractional_window(
@@ -50,6 +53,7 @@ def fractional_window(
     overlapping: bool,
 ) -> FractionalWindow:
     """The windows of fractional pooling, checked."""
+    refuse_layout()
     outputs = as_integers("output_shape", output_shape, 1)
     n = len(outputs)
     spatial = spatial_axes(len(shape), n, channel_axis)
@@ -91,7 +95,7 @@ class FractionalWindow:
     """Windows whose starts are drawn at random along some dimensions.
 
     Attributes:
-      window: the windows; all that is known of them without the samples.
+      window: all that is known of them without the samples.
       pseudo_random: whether windows are drawn as TensorFlow does, or as PyTorch.
       overlapping: whether a window includes the first cell of the next one.
     """
@@ -100,14 +104,15 @@ class FractionalWindow:
     pseudo_random: bool
     overlapping: bool
 
-    def places(self, samples: Array) -> list[Array]:
-        """Where the windows start and stop, by one sample in [0, 1) for each axis: (..., axes)."""
+    def drawn(self, samples: Array) -> Window:
+        """The windows drawn by one sample in [0, 1) for each axis: (..., axes)."""
         draw = self._as_tensorflow if self.pseudo_random else self._as_pytorch
-        return [
+        places = [
             place
             for i, d in enumerate(self.window.bins)
             for place in draw(self.window.pooled[d], lax.index_in_dim(samples, i, -1, keepdims=False), d)
         ]
+        return Window(self.window.axes, tuple(places))
 
     def _as_pytorch(self, bins: Bins, sample: Array, dimension: int) -> tuple[Array, Array]:
         last = bins.length - bins.size

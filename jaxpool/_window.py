@@ -6,12 +6,16 @@ Everything a user can get wrong about a window is found here; below this file, g
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import math
-import operator
 from collections.abc import Sequence
-from typing import Any, Literal, SupportsIndex, TypeAlias, TypedDict
+from typing import Any, ClassVar, Literal, SupportsIndex, TypeAlias, TypedDict
 
+import jax
 import numpy as np
+
+from jaxpool._arguments import as_integer, as_integers, as_sequence, is_integer, static_length
 
 Padding: TypeAlias = (
     str | SupportsIndex | Sequence[SupportsIndex] | Sequence[tuple[SupportsIndex, SupportsIndex]]
@@ -41,6 +45,8 @@ class Axis:
     high: int = 0
     overhang: int = 0
     """How many of the `high` cells of padding `ceil_mode` added beyond those that were asked for."""
+
+    places: ClassVar[int] = 0
 
     @property
     def extent(self) -> int:
@@ -77,9 +83,14 @@ class Axis:
         """The first tap of each window that is an element and not padding; 0 where none is."""
         return np.argmax(self.holds(), axis=1)
 
+    @property
+    def asked(self) -> tuple[int, int]:
+        """The cells of padding at both ends that were asked for."""
+        return self.low, self.high - self.overhang
+
     def element_counts(self, include_padding: bool = False) -> np.ndarray:
         """How many elements each window has; with `include_padding`, the padding asked for counts too."""
-        low, high = (self.low, self.high - self.overhang) if include_padding else (0, 0)
+        low, high = self.asked if include_padding else (0, 0)
         return np.sum(self.holds(low, high), axis=1)
 
     def cover_counts(self) -> np.ndarray:
@@ -102,6 +113,8 @@ class Bins:
     Where they start and stop is not known here: two arrays of integers go with the operand.
     """
 
+    places: ClassVar[int] = 2
+
     length: int
     windows: int
     size: int
@@ -123,10 +136,68 @@ class Bins:
 
 
 @dataclasses.dataclass(frozen=True)
-class Window:
-    """An `Axis` or `Bins` for every dimension of the array that is pooled, `None` for the others."""
+class Shard:
+    """The windows of one device along a dimension that is split: an equal part of those of an axis.
 
-    axes: tuple[Axis | Bins | None, ...]
+    They slide over the cells that they need, `length` of them. Which part of the axis a device has is not
+    known here: an array with the position of the first of these cells goes with the operand. Cells outside
+    the array, which are there near its ends, are no elements.
+    """
+
+    axis: Axis
+    devices: int
+
+    places: ClassVar[int] = 1
+    whole = False
+    tiles = False
+
+    @property
+    def windows(self) -> int:
+        return self.axis.windows // self.devices
+
+    @property
+    def step(self) -> int:
+        """How many cells the windows of one device start behind those of the one before."""
+        return self.windows * self.axis.stride
+
+    @property
+    def length(self) -> int:
+        return (self.windows - 1) * self.axis.stride + self.axis.extent
+
+    @property
+    def size(self) -> int:
+        return self.axis.size
+
+    @property
+    def dilation(self) -> int:
+        return self.axis.dilation
+
+    @property
+    def local(self) -> Axis:
+        """The windows, where all cells are elements."""
+        return Axis(self.length, self.axis.size, self.axis.stride, self.axis.dilation)
+
+    @property
+    def inside(self) -> bool:
+        """Whether all cells of all devices are elements."""
+        return not (self.axis.low or self.axis.high)
+
+    def element_counts(self, include_padding: bool = False) -> np.ndarray:
+        """How many elements each window of all devices has."""
+        return self.axis.element_counts(include_padding)
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["places"], meta_fields=["axes"])
+@dataclasses.dataclass(frozen=True)
+class Window:
+    """An `Axis`, `Bins` or `Shard` for every dimension of the array that is pooled, `None` for the others.
+
+    For JAX it is a tree whose leaves are the places.
+    """
+
+    axes: tuple[Axis | Bins | Shard | None, ...]
+    places: tuple[Any, ...] = ()
+    """What is not known before the program runs: as many arrays of integers as each axis says."""
 
     @property
     def pooled(self) -> dict[int, Any]:
@@ -134,9 +205,34 @@ class Window:
         return {d: axis for d, axis in enumerate(self.axes) if axis is not None}
 
     @property
+    def unplaced(self) -> Window:
+        """All that is known of the window before the program runs."""
+        return Window(self.axes)
+
+    @property
+    def place_count(self) -> int:
+        return sum(axis.places for axis in self.pooled.values())
+
+    @property
+    def place_of(self) -> dict[int, tuple[Any, ...]]:
+        """The arrays that place the window along each pooled dimension."""
+        arrays = iter(self.places)
+        return {d: tuple(itertools.islice(arrays, axis.places)) for d, axis in self.pooled.items()}
+
+    @property
     def bins(self) -> list[int]:
         """The dimensions whose windows are irregular, in order."""
         return [d for d, axis in enumerate(self.axes) if isinstance(axis, Bins)]
+
+    @property
+    def shards(self) -> dict[int, Shard]:
+        """The dimensions that are split among devices."""
+        return {d: axis for d, axis in enumerate(self.axes) if isinstance(axis, Shard)}
+
+    @property
+    def local(self) -> Window:
+        """The window where all cells of this device are elements."""
+        return Window(tuple(axis.local if isinstance(axis, Shard) else axis for axis in self.axes))
 
     @property
     def whole(self) -> bool:
@@ -173,7 +269,7 @@ class Window:
     def _shape(self, shape: Sequence[int], lengths: str) -> tuple[int, ...]:
         return tuple(n if a is None else getattr(a, lengths) for a, n in zip(self.axes, shape, strict=True))
 
-    def replace(self, dimension: int, axis: Axis | Bins) -> Window:
+    def replace(self, dimension: int, axis: Axis | Bins | Shard) -> Window:
         """The window with another axis along one dimension."""
         return Window((*self.axes[:dimension], axis, *self.axes[dimension + 1 :]))
 
@@ -281,7 +377,7 @@ def spatial_axes(ndim: int, window_ndim: int, channel_axis: int | None) -> tuple
         )
     dimensions = list(range(ndim))
     if channel_axis is not None:
-        position = _integer("channel_axis", channel_axis)
+        position = as_integer("channel_axis", channel_axis)
         if not -ndim <= position < ndim:
             raise ValueError(
                 f"channel_axis must be None or an int from {-ndim} to {ndim - 1} for inputs of {ndim} "
@@ -323,12 +419,12 @@ def _pads(
             _named_pads(padding, *axis) for axis in zip(lengths, sizes, strides, dilations, strict=True)
         )
     n = len(sizes)
-    if _is_integer(padding):
+    if is_integer(padding):
         padding = (padding,) * n
     entries = as_sequence("padding", padding, n)
     pairs = []
     for entry in entries:
-        if _is_integer(entry):
+        if is_integer(entry):
             entry = (entry, entry)
         pairs.append(as_integers("each entry of padding", entry, 0, 2))
     return tuple(pairs)
@@ -350,59 +446,3 @@ def _named_pads(name: str, length: int, size: int, stride: int, dilation: int) -
         "padding must be 'VALID', 'SAME', 'SAME_LOWER', 'CAUSAL', an int, a sequence of ints or a "
         f"sequence of (low, high) pairs, got {name!r}."
     )
-
-
-def static_length(length: Any) -> int:
-    try:
-        return operator.index(length)
-    except Exception as error:  # a symbolic dimension of jax.export says so with an error of its own
-        raise ValueError(
-            f"inputs must have spatial axes of known length, got the symbolic length {length}; batch and "
-            "channel axes may be symbolic."
-        ) from error
-
-
-def _is_integer(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool) and not np.ndim(value)
-
-
-def _integer(name: str, value: Any) -> int:
-    if not _is_integer(value):
-        raise TypeError(f"{name} must be an int, got {value!r}.")
-    return operator.index(value)
-
-
-def as_sequence(name: str, value: Any, length: int | None = None) -> tuple[Any, ...]:
-    if _is_integer(value):
-        example = (int(value),) * (length or 2)
-        raise TypeError(f"{name} must be a sequence of ints, such as {example}, got the int {value!r}.")
-    if isinstance(value, str) or not hasattr(value, "__iter__") or not hasattr(value, "__len__"):
-        raise TypeError(f"{name} must be a sequence of ints, got {value!r}.")
-    if length is not None and len(value) != length:
-        raise ValueError(f"{name} must have {length} entries, got {value!r} with {len(value)}.")
-    return tuple(value)
-
-
-def as_integers(name: str, value: Any, minimum: int, length: int | None = None) -> tuple[int, ...]:
-    entries = tuple(_integer(f"every entry of {name}", v) for v in as_sequence(name, value, length))
-    if any(entry < minimum for entry in entries):
-        raise ValueError(f"{name} must hold ints of at least {minimum}, got {value!r}.")
-    return entries
-
-
-def as_axes(axis: Any, ndim: int) -> tuple[int, ...]:
-    """The dimensions that `axis` names, in ascending order; `None` is all but the first and the last."""
-    if axis is None:
-        if ndim < 3:
-            raise ValueError(f"inputs must have at least 3 dimensions where axis is None, got {ndim}.")
-        return tuple(range(1, ndim - 1))
-    entries = (axis,) if _is_integer(axis) else as_sequence("axis", axis)
-    positions = [_integer("every entry of axis", entry) for entry in entries]
-    if not all(-ndim <= position < ndim for position in positions):
-        raise ValueError(
-            f"axis must hold ints from {-ndim} to {ndim - 1} for inputs of {ndim} dimensions, got {axis!r}."
-        )
-    dimensions = sorted({position % ndim for position in positions})
-    if len(dimensions) < len(positions):
-        raise ValueError(f"axis must name no dimension twice, got {axis!r}.")
-    return tuple(dimensions)

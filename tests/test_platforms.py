@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 import jaxpool
 from benchmarks import compile_only, platforms
@@ -30,6 +32,7 @@ from benchmarks.compiled import (
 from benchmarks.contenders import jaxpool_pool, selects
 from benchmarks.cost import Cost, cost
 from tests.cases import product
+from tests.test_sharding import collectives
 
 if missing := " ".join(filter(None, (platform.missing() for platform in PLATFORMS))):
     pytest.skip(missing, allow_module_level=True)
@@ -217,3 +220,29 @@ def test_the_command_prints_and_writes(monkeypatch, tmp_path, capsys):
     rows = json.loads((tmp_path / "platforms-quick.json").read_text())["rows"]
     assert [row["platform"] for row in rows] == ["H200"] * 4 + ["TPU v5e"] * 4
     assert "H200, with a scatter or a sort: 0 of 4" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("size", "stride", "sides"), [(2, 2, 0), (3, 2, 1), (3, 1, 2)])
+@pytest.mark.parametrize("name", ["max_pool", "avg_pool", "soft_pool"])
+def test_four_tpus_exchange_halos_and_nothing_else(name, size, stride, sides):
+    """One permutation for each side that needs a halo, forward and backward; no temporaries but halos."""
+    mesh, spec = TPU.mesh((2, 2), ("rows", "columns")), P(None, "rows", "columns")
+    pool = functools.partial(
+        getattr(jaxpool, name), window_shape=(size, size), strides=(stride, stride), padding="SAME"
+    )
+    shape, sharding = (2, 64, 64, 128), NamedSharding(mesh, spec)
+    array = jax.ShapeDtypeStruct(shape, np.float32, sharding=sharding)
+
+    def both(split, x):
+        values, pull_back = jax.vjp(split, x)
+        return values, pull_back(jnp.ones_like(values))
+
+    split = jaxpool.sharding.spatial(pool, mesh=mesh, spec=spec)
+    program = jax.jit(functools.partial(both, split)).lower(array).compile()
+    found = collectives(program.as_text())
+    assert found.pop("collective-permute") == 2 * 2 * sides
+    assert not any(found.values())
+    part = (2, 32 + size - stride, 32 + size - stride, 128)
+    alone = TPU.compile(functools.partial(both, pool), jax.ShapeDtypeStruct(part, np.float32))
+    temporaries = [p.memory_analysis().temp_size_in_bytes for p in (program, alone)]
+    assert temporaries[0] <= temporaries[1] + 2 * math.prod(part) * 4

@@ -172,14 +172,6 @@ def test_on_a_mesh(name, axis_type, function):
         assert collective not in compiled
 
 
-def test_explicit_mesh_refuses_a_sharded_window():
-    mesh = _mesh(AxisType.Explicit)
-    with jax.set_mesh(mesh):
-        inputs = jax.device_put(np.zeros((8, 8, 2), np.float32), NamedSharding(mesh, P("model")))
-        with pytest.raises(ValueError, match=r"must not be sharded along a pooled axis.*axis 0"):
-            jaxpool.max_pool(inputs, (2, 2))
-
-
 @pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
 def test_automatic_mesh_splits_space(name):
     """With automatic sharding XLA moves what the windows need: slow perhaps, never wrong."""

@@ -2,7 +2,8 @@
 
 `cpu`, `gpu` and `tpu` hold the same functions for regular windows, each of one of two kinds: `native`, XLA's
 own operations, or `Passes`, elementwise loops over slices. Beside them, `irregular` has them for windows that
-start anywhere, and `whole` for a window that is all there is. In `Passes`, `sweep` makes one pass, `stages`
+start anywhere, and `whole` for a window that is all there is; `shards` leads the windows of one device of
+many back to these. In `Passes`, `sweep` makes one pass, `stages`
 cuts a large window in several, or `unfold` reduces what it gathers; `folds` says what is folded, `order` what
 comes first and `divisors` what an average divides by. Nothing here is differentiated: the rules live with the
 primitives.
@@ -12,13 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
 from jax import Array
 
-from jaxpool._lowering import cpu, gpu, native, tpu
+from jaxpool._lowering import cpu, gpu, native, shards, tpu
 from jaxpool._lowering.folds import PADDED, RUNS
 from jaxpool._lowering.passes import Passes
 from jaxpool._lowering.sweep import PlacedBins
@@ -58,14 +60,18 @@ def forced(technique: str) -> Iterator[None]:
 
 
 def carry_out(platform: str | None, name: str, *operands: Array, window: Window, **params: Any) -> Any:
-    """Carries out an operation on a platform; the arrays that place irregular windows come last."""
-    count = len(operands) - 2 * len(window.bins)
+    """Carries out an operation on a platform; the arrays that place the window come last."""
+    count = len(operands) - window.place_count
+    operands, places = operands[:count], operands[count:]
+    if window.shards:
+        local = functools.partial(carry_out, platform, name)
+        return shards.carry_out(local, name, *operands, window=Window(window.axes, places), **params)
     technique = _technique(platform, window)
     try:
         function = getattr(technique, name)
     except AttributeError:
         raise NotImplementedError(f"the technique {_forced[-1]!r} has no {name}.") from None
-    return function(*operands[:count], window=_placed(window, operands[count:]), **params)
+    return function(*operands, window=_placed(window, places), **params)
 
 
 def _technique(platform: str | None, window: Window) -> Any:

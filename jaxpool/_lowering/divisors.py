@@ -7,19 +7,15 @@ import numpy as np
 from jax import Array, lax
 
 from jaxpool._lowering.sweep import PlacedBins
-from jaxpool._window import Divisor, Window
+from jaxpool._window import Bins, Divisor, Shard, Window
 
 
 def divide(total: Array, window: Window, divisor: Divisor) -> Array:
     """The sums of windows over their divisors."""
-    if divisor is None:
-        return total
-    if isinstance(divisor, int):
-        return total / lax.full_like(total, divisor)
     if is_uniform(window, divisor):
-        counts = [axis.element_counts(divisor == "cells")[0] for axis in window.pooled.values()]
-        return total / lax.full_like(total, max(int(np.prod(counts)), 1))
-    counts = cell_counts(window, divisor, total.dtype)
+        uniform = uniform_divisor(window, divisor)
+        return total if uniform is None else total / lax.full_like(total, uniform)
+    counts = cell_counts(window, str(divisor), total.dtype)
     return total / jnp.broadcast_to(lax.max(counts, lax.full_like(counts, 1)), total.shape)
 
 
@@ -31,6 +27,14 @@ def is_uniform(window: Window, divisor: Divisor) -> bool:
     return not window.bins and all((count == count[0]).all() for count in counts)
 
 
+def uniform_divisor(window: Window, divisor: Divisor) -> int | None:
+    """The divisor that all windows have."""
+    if not isinstance(divisor, str):
+        return divisor
+    counts = [axis.element_counts(divisor == "cells")[0] for axis in window.pooled.values()]
+    return max(int(np.prod(counts)), 1)
+
+
 def cell_counts(window: Window, divisor: str, dtype: np.dtype) -> Array:
     """How many "elements" or "cells" each window has; it broadcasts over the other dimensions."""
     # Only the pooled axes take part, one by one, so XLA has no large constant to fold.
@@ -38,8 +42,33 @@ def cell_counts(window: Window, divisor: str, dtype: np.dtype) -> Array:
     for d, axis in window.pooled.items():
         if isinstance(axis, PlacedBins):
             count = axis.stops - axis.starts
+        elif isinstance(axis, Bins):
+            starts, stops = window.place_of[d]
+            count = stops - starts
+        elif isinstance(axis, Shard):
+            low, high = axis.axis.asked if divisor == "cells" else (0, 0)
+            stop = taps_before(window, d, axis.axis.length + high)
+            count = stop - taps_before(window, d, -low)
         else:
             count = axis.element_counts(divisor == "cells")
             count = np.expand_dims(count, tuple(e for e in range(len(window.axes)) if e != d))
         product = product * count.astype(dtype)
     return product
+
+
+def first_cells(window: Window, dimension: int) -> Array:
+    """Where in the whole array the first tap of each window is along a dimension."""
+    axis, place = window.pooled[dimension], window.place_of[dimension]
+    if isinstance(axis, Bins):
+        return place[0]
+    shape = [axis.windows if d == dimension else 1 for d in range(len(window.axes))]
+    starts = lax.broadcasted_iota(np.int32, shape, dimension)
+    if isinstance(axis, Shard):
+        return starts * axis.axis.stride + place[0]
+    return starts * axis.stride - axis.low
+
+
+def taps_before(window: Window, dimension: int, position: int) -> Array:
+    """How many taps of each window lie before a position along a dimension."""
+    axis = window.pooled[dimension]
+    return jnp.clip(-((first_cells(window, dimension) - position) // axis.dilation), 0, axis.size)

@@ -63,8 +63,8 @@ def adaptive_avg_pool(
       `torch.nn.AdaptiveAvgPool2d`, `keras.layers.AdaptiveAveragePooling2D`.
     """
     array = as_array("inputs", inputs)
-    window, places = adaptive_window(array.shape, output_shape, channel_axis)
-    return average(array, window, "elements", None, *places)
+    window = adaptive_window(array.shape, output_shape, channel_axis)
+    return average(array, window, None, divisor="elements")
 
 
 @overload
@@ -134,7 +134,7 @@ def adaptive_max_pool(
       `torch.nn.AdaptiveMaxPool2d`, `keras.layers.AdaptiveMaxPooling2D`.
     """
     array = as_ordered("inputs", inputs)
-    window, places = adaptive_window(array.shape, output_shape, channel_axis)
+    window = adaptive_window(array.shape, output_shape, channel_axis)
     spatial = spatial_axes(array.ndim, len(output_shape), channel_axis)
     positions = spatial if as_bool("return_indices", return_indices) else None
-    return extreme(array, window, "max", positions, None, *places)
+    return extreme(array, window, None, order="max", spatial=positions)

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxpool._lowering.sweep import Block, Source, over_windows
 from jaxpool._ops._arrays import as_array
 from jaxpool._precision import accumulation_dtype
+from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
 
@@ -94,7 +95,8 @@ def pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return _pool(array, jnp.asarray(init, array.dtype), reduce_fn, window)
+    first = jnp.asarray(init, array.dtype)
+    return on_each_device(_pool, array, window, values=(first,), reduce_fn=reduce_fn)
 
 
 def _kind(dtype: np.dtype) -> int:
@@ -103,10 +105,15 @@ def _kind(dtype: np.dtype) -> int:
     return next(i for i, kind in enumerate(kinds) if jnp.issubdtype(dtype, kind))
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3), inline=True)
-def _pool(inputs: Array, init: Array, reduce_fn: Callable, window: Window) -> Array:
+@functools.partial(jax.jit, static_argnames="reduce_fn", inline=True)
+def _pool(inputs: Array, window: Window, init: Array, *, reduce_fn: Callable) -> Array:
+    if not all(shard.inside for shard in window.shards.values()):
+        raise ValueError(
+            "padding must be 0 along axes that are split among devices: a reduce_fn cannot tell an element "
+            "from what is none."
+        )
     dtype = accumulation_dtype(inputs.dtype)
-    value = inputs.astype(dtype)
+    value, window = inputs.astype(dtype), window.local
     for d in reversed(window.pooled):
         fold = functools.partial(_reduce, reduce_fn, init.astype(dtype))
         value = over_windows(fold, window.only(d), Source(value, None), pad=False)

@@ -13,9 +13,11 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._lowering.divisors import cell_counts, first_cells
 from jaxpool._lowering.order import identity
 from jaxpool._ops._arrays import along_pooled, as_array, as_mask
 from jaxpool._primitives import select
+from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, WindowOptions, make_window, spatial_axes
 
 
@@ -227,26 +229,36 @@ def _extreme(
     window = make_window(array.shape, *arguments, **options)
     spatial = spatial_axes(array.ndim, len(arguments[0]), options["channel_axis"])
     mask = as_mask(where, array.shape)
-    return extreme(array, window, order, spatial if return_indices else None, mask)
+    if not return_indices:
+        return on_each_device(extreme, array, window, mask, order=order)
+    lengths = tuple(array.shape[d] for d in spatial)
+    return on_each_device(
+        extreme, array, window, mask, along=spatial, order=order, spatial=spatial, lengths=lengths
+    )
 
 
 def extreme(
-    array: Array,
+    inputs: Array,
     window: Window,
+    mask: Array | None,
+    *,
     order: str,
     spatial: tuple[int, ...] | None = None,
-    mask: Array | None = None,
-    *places: Array,
+    lengths: tuple[int, ...] | None = None,
 ) -> Any:
-    """The first element of each window in `order`, and its position where there are spatial dimensions."""
+    """The first element of each window in `order`, and its position where there are spatial dimensions.
+
+    Their lengths are those of the whole array, which may be split.
+    """
     if spatial is None:
-        return _value(array, window, order, mask, *places)
-    if math.prod(array.shape[d] for d in spatial) > np.iinfo(np.int32).max:
+        return _value(inputs, window, mask, order=order)
+    block = dict(zip(spatial, lengths or [inputs.shape[d] for d in spatial], strict=True))
+    if math.prod(block.values()) > np.iinfo(np.int32).max:
         raise ValueError(
-            "inputs must have fewer than 2**31 elements in the spatial block for int32 indices, got shape "
-            f"{array.shape}."
+            "inputs must have fewer than 2**31 elements in the spatial block for int32 indices, got "
+            f"{tuple(block.values())}."
         )
-    return _value_and_position(array, window, order, spatial, mask, *places)
+    return _value_and_position(inputs, window, mask, order=order, block=tuple(block.items()))
 
 
 def as_ordered(name: str, inputs: ArrayLike) -> Array:
@@ -257,23 +269,22 @@ def as_ordered(name: str, inputs: ArrayLike) -> Array:
     return array
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
-def _value(inputs: Array, window: Window, order: str, mask: Array | None, *places: Array) -> Array:
+@functools.partial(jax.jit, static_argnames="order", inline=True)
+def _value(inputs: Array, window: Window, mask: Array | None, *, order: str) -> Array:
     if mask is None:
-        return select.select(inputs, window, order, *places)
+        return select.select(inputs, window, order)
     return _masked(inputs, window, order, mask)[0]
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
+@functools.partial(jax.jit, static_argnames=("order", "block"), inline=True)
 def _value_and_position(
-    inputs: Array, window: Window, order: str, spatial: tuple[int, ...], mask: Array | None, *places: Array
+    inputs: Array, window: Window, mask: Array | None, *, order: str, block: tuple[tuple[int, int], ...]
 ) -> tuple[Array, Array]:
-    lengths = {d: inputs.shape[d] for d in spatial}
     if mask is None:
-        value, index = select.select_with_index(inputs, window, order, *places)
-        return value, _positions(index, window, lengths, places)
+        value, index = select.select_with_index(inputs, window, order)
+        return value, _positions(index, window, dict(block))
     value, index, some = _masked(inputs, window, order, mask)
-    return value, jnp.where(some, _positions(index, window, lengths, ()), -1)
+    return value, jnp.where(some, _positions(index, window, dict(block)), -1)
 
 
 def _masked(inputs: Array, window: Window, order: str, mask: Array) -> tuple[Array, Array, Array]:
@@ -289,19 +300,15 @@ def _masked(inputs: Array, window: Window, order: str, mask: Array) -> tuple[Arr
     return jnp.where(some, value, lowest), index, some
 
 
-def _positions(index: Array, window: Window, lengths: dict[int, int], places: Sequence[Array]) -> Array:
+def _positions(index: Array, window: Window, lengths: dict[int, int]) -> Array:
     """The flat position of each window's tap `index` in the spatial block; -1 for windows of only padding."""
     index = index.astype(np.int32)
-    starts = dict(zip(window.bins, places[::2], strict=True))
     position, step = jnp.zeros_like(index), 1
-    empty = jnp.zeros(index.shape, np.bool_)
     for d in reversed(lengths):
         axis, along = window.pooled.get(d), lax.broadcasted_iota(np.int32, index.shape, d)
         if axis is not None:
             tap = index // window.tap_strides[d] % axis.size
-            first = starts[d] if d in starts else along * axis.stride - axis.low
-            along = first + tap * axis.dilation
-            empty |= lax.broadcast_in_dim(axis.element_counts() == 0, index.shape, (d,))
+            along = first_cells(window, d) + tap * axis.dilation
         position += along * step
         step *= lengths[d]
-    return jnp.where(empty, -1, position)
+    return jnp.where(cell_counts(window, "elements", np.dtype(np.int32)) == 0, -1, position)

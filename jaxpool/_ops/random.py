@@ -13,6 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._bins import FractionalWindow, fractional_window
+from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
 from jaxpool._ops._arrays import as_array, as_bool, as_real
 from jaxpool._ops.max_min import as_ordered, extreme
@@ -20,6 +21,7 @@ from jaxpool._ops.sum_avg import average
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.select import select_with_index, take
 from jaxpool._primitives.sum import weighted_sum, window_sum
+from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window, spatial_axes
 
 
@@ -289,8 +291,11 @@ def stochastic_pool(
         channel_axis=channel_axis,
     )
     if as_bool("deterministic", deterministic):
-        return _expected(array, window)
-    return _drawn(_checked_key(key, "deterministic"), array, window)
+        return on_each_device(_expected, array, window)
+    checked = _checked_key(key, "deterministic")
+    dtype = accumulation_dtype(array.dtype)
+    uniform = jax.random.uniform(checked, window.output_shape(array.shape), dtype)
+    return on_each_device(_drawn, array, window, values=(uniform,))
 
 
 def _checked_key(key: ArrayLike | None, otherwise: str) -> Array:
@@ -346,23 +351,23 @@ def _samples(
 def _fractional_max(
     inputs: Array, samples: Array, windows: FractionalWindow, spatial: tuple[int, ...] | None
 ) -> Array | tuple[Array, Array]:
-    return extreme(inputs, windows.window, "max", spatial, None, *windows.places(samples))
+    return extreme(inputs, windows.drawn(samples), None, order="max", spatial=spatial)
 
 
 @functools.partial(jax.jit, static_argnums=(2,), inline=True)
 def _fractional_average(inputs: Array, samples: Array, windows: FractionalWindow) -> Array:
-    return average(inputs, windows.window, "elements", None, *windows.places(samples))
+    return average(inputs, windows.drawn(samples), None, divisor="elements")
 
 
-@functools.partial(jax.jit, static_argnums=(2,), inline=True)
-def _drawn(key: Array, inputs: Array, window: Window) -> Array:
+@functools.partial(jax.jit, inline=True)
+def _drawn(inputs: Array, window: Window, uniform: Array) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
     positive = lax.stop_gradient(jnp.maximum(wide, lax.full_like(wide, 0)))
     total = window_sum(positive, window)
-    threshold = jax.random.uniform(key, total.shape, total.dtype) * total
+    threshold = uniform * total
     # The first element at which the running sum passes the threshold.
     running, index = lax.full_like(total, 0), lax.full_like(total, 0, np.int32)
-    for tap in window_taps(positive, 0, window):
+    for tap in window_taps(filled(positive, window, 0), 0, window.local):
         running += tap
         index += (running <= threshold).astype(np.int32)
     # Where rounding has passed all elements, or the total is not finite, the largest is drawn.
@@ -373,7 +378,7 @@ def _drawn(key: Array, inputs: Array, window: Window) -> Array:
     return jnp.where(total == 0, lax.full_like(value, 0), value).astype(inputs.dtype)
 
 
-@functools.partial(jax.jit, static_argnums=(1,), inline=True)
+@functools.partial(jax.jit, inline=True)
 def _expected(inputs: Array, window: Window) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
     # A maximum of equals halves the gradient, of which an element of 0 has none.

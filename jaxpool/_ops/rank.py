@@ -15,10 +15,12 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._lowering.divisors import cell_counts
+from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
 from jaxpool._ops._arrays import as_number, as_real
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.select import select_with_index, take
+from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
 # Beyond, a sorting network takes longer to compile than it saves.
@@ -91,7 +93,7 @@ def median_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return _quantile(array, window, 0.5)
+    return on_each_device(_quantile, array, window, q=0.5)
 
 
 def quantile_pool(
@@ -167,11 +169,11 @@ def quantile_pool(
     level = as_number("q", q)
     if not 0 <= level <= 1:
         raise ValueError(f"q must be from 0 to 1, got {q!r}.")
-    return _quantile(array, window, level)
+    return on_each_device(_quantile, array, window, q=level)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
-def _quantile(inputs: Array, window: Window, q: float) -> Array:
+@functools.partial(jax.jit, static_argnames="q", inline=True)
+def _quantile(inputs: Array, window: Window, *, q: float) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
     below, above = _selected(lax.stop_gradient(inputs), window, q)
     counts = cell_counts(window, "elements", np.dtype(np.int32))
@@ -184,7 +186,7 @@ def _quantile(inputs: Array, window: Window, q: float) -> Array:
 
 def _selected(inputs: Array, window: Window, q: float) -> tuple[Array, Array]:
     """The taps of the elements whose rank is that of the quantile, rounded down and up."""
-    taps = window_taps(inputs, np.nan, window)
+    taps = window_taps(filled(inputs, window, np.nan), np.nan, window.local)
     largest, first_nan = select_with_index(inputs, window, "max")
     numbers = [jnp.where(jnp.isnan(tap), np.inf, tap) for tap in taps]  # NaN and padding come last
     ordered = _in_network(numbers) if len(taps) <= _MOST_IN_NETWORK else list(lax.sort(jnp.stack(numbers), 0))

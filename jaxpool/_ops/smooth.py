@@ -24,6 +24,7 @@ from jaxpool._ops._arrays import as_bool, as_number, as_real
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.select import select
 from jaxpool._primitives.sum import weighted_sum
+from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
 
@@ -100,7 +101,7 @@ def lp_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return _lp(array, window, order_of_norm(p))
+    return on_each_device(_lp, array, window, p=order_of_norm(p))
 
 
 def logsumexp_pool(
@@ -180,7 +181,8 @@ def logsumexp_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return _logsumexp(array, window, as_temperature(temperature), as_bool("mean", mean))
+    temperature, mean = as_temperature(temperature), as_bool("mean", mean)
+    return on_each_device(_logsumexp, array, window, temperature=temperature, mean=mean)
 
 
 def soft_pool(
@@ -251,7 +253,7 @@ def soft_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return _soft(array, window, as_temperature(temperature))
+    return on_each_device(_soft, array, window, temperature=as_temperature(temperature))
 
 
 def order_of_norm(p: float) -> float:
@@ -270,20 +272,20 @@ def as_temperature(temperature: float) -> float:
     return number
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
-def _lp(inputs: Array, window: Window, p: float) -> Array:
+@functools.partial(jax.jit, static_argnames="p", inline=True)
+def _lp(inputs: Array, window: Window, *, p: float) -> Array:
     return lp_norm(inputs, window, p).astype(inputs.dtype)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
-def _logsumexp(inputs: Array, window: Window, temperature: float, mean: bool) -> Array:
+@functools.partial(jax.jit, static_argnames=("temperature", "mean"), inline=True)
+def _logsumexp(inputs: Array, window: Window, *, temperature: float, mean: bool) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
     counts = cell_counts(window, "elements", wide.dtype) if mean else None
     return logsumexp(wide, window, temperature, counts).astype(inputs.dtype)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
-def _soft(inputs: Array, window: Window, temperature: float) -> Array:
+@functools.partial(jax.jit, static_argnames="temperature", inline=True)
+def _soft(inputs: Array, window: Window, *, temperature: float) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
     largest = select(wide, window, "max")
     weight, reference = exponential(temperature), _finite(largest)

@@ -15,6 +15,7 @@ from jaxpool._lowering.divisors import cell_counts
 from jaxpool._ops._arrays import as_real
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import weighted_sum, window_sum
+from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
 
@@ -86,7 +87,7 @@ def var_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return _variance(array, window, _as_correction(correction))
+    return on_each_device(_variance, array, window, correction=_as_correction(correction))
 
 
 def std_pool(
@@ -157,7 +158,7 @@ def std_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return _deviation(array, window, _as_correction(correction))
+    return on_each_device(_deviation, array, window, correction=_as_correction(correction))
 
 
 def _as_correction(correction: int) -> int:
@@ -168,13 +169,13 @@ def _as_correction(correction: int) -> int:
     return int(correction)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
-def _variance(inputs: Array, window: Window, correction: int) -> Array:
+@functools.partial(jax.jit, static_argnames="correction", inline=True)
+def _variance(inputs: Array, window: Window, *, correction: int) -> Array:
     return _wide_variance(inputs, window, correction).astype(inputs.dtype)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
-def _deviation(inputs: Array, window: Window, correction: int) -> Array:
+@functools.partial(jax.jit, static_argnames="correction", inline=True)
+def _deviation(inputs: Array, window: Window, *, correction: int) -> Array:
     variance = _wide_variance(inputs, window, correction)
     zero = variance == 0
     root = jnp.sqrt(jnp.where(zero, lax.full_like(variance, 1), variance))

@@ -16,6 +16,7 @@ from jaxpool._lowering.divisors import cell_counts
 from jaxpool._ops._arrays import along_pooled, as_array, as_mask, mean_dtype
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_sum
+from jaxpool._shards import on_each_device
 from jaxpool._window import Divisor, Padding, Window, make_window
 
 
@@ -82,7 +83,7 @@ def sum_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return add(array, window, as_mask(where, array.shape))
+    return on_each_device(add, array, window, as_mask(where, array.shape))
 
 
 def avg_pool(
@@ -160,7 +161,7 @@ def avg_pool(
         channel_axis=channel_axis,
     )
     divisor = _as_divisor(count_include_pad, divisor_override)
-    return average(array, window, divisor, as_mask(where, array.shape))
+    return on_each_device(average, array, window, as_mask(where, array.shape), divisor=divisor)
 
 
 def _as_divisor(count_include_pad: bool, divisor_override: int | None) -> Divisor:
@@ -173,22 +174,20 @@ def _as_divisor(count_include_pad: bool, divisor_override: int | None) -> Diviso
     return int(divisor_override)
 
 
-@functools.partial(jax.jit, static_argnums=(1,), inline=True)
-def add(inputs: Array, window: Window, mask: Array | None = None) -> Array:
+@functools.partial(jax.jit, inline=True)
+def add(inputs: Array, window: Window, mask: Array | None) -> Array:
     """The sums of windows, of the valid elements where there is a mask."""
     if inputs.dtype == np.bool_:
         inputs = inputs.astype(np.int32)
     return window_sum(inputs if mask is None else jnp.where(mask, inputs, lax.full_like(inputs, 0)), window)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2), inline=True)
-def average(
-    inputs: Array, window: Window, divisor: Divisor, mask: Array | None = None, *places: Array
-) -> Array:
+@functools.partial(jax.jit, static_argnames="divisor", inline=True)
+def average(inputs: Array, window: Window, mask: Array | None, *, divisor: Divisor) -> Array:
     """The averages of windows, of the valid elements where there is a mask."""
     inputs = inputs.astype(mean_dtype(inputs))
     if mask is None:
-        return window_sum(inputs, window, divisor, *places)
+        return window_sum(inputs, window, divisor)
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
     total = window_sum(jnp.where(mask, wide, lax.full_like(wide, 0)), window)
     if isinstance(divisor, int):

@@ -13,11 +13,13 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._arguments import as_integers
 from jaxpool._ops._arrays import as_array, mean_dtype
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.move import move
 from jaxpool._primitives.sum import window_spread
-from jaxpool._window import Padding, Window, as_integers, make_window, spatial_axes
+from jaxpool._shards import refuse_layout
+from jaxpool._window import Padding, Window, make_window, spatial_axes
 
 
 def max_unpool(
@@ -74,6 +76,7 @@ def max_unpool(
     lengths = as_integers("output_shape", output_shape, 0)
     if not lengths:
         raise ValueError("output_shape must have at least one entry, got an empty sequence.")
+    refuse_layout()
     return _unpool_max(array, positions, lengths, spatial_axes(array.ndim, len(lengths), channel_axis))
 
 
@@ -154,6 +157,7 @@ def avg_unpool(
             f"values must have the shape {window.output_shape(shape)} that a pool of inputs {tuple(shape)} "
             f"returns, got {array.shape}."
         )
+    refuse_layout()
     return _unpool_average(array, window)
 
 
@@ -181,7 +185,7 @@ def _flat(array: Array, spatial: tuple[int, ...]) -> Array:
     return array.reshape(*array.shape[:first], math.prod(array.shape[first:]))
 
 
-@functools.partial(jax.jit, static_argnums=(1,), inline=True)
+@functools.partial(jax.jit, inline=True)
 def _unpool_average(values: Array, window: Window) -> Array:
     dtype = mean_dtype(values)
     received = window_spread(values.astype(accumulation_dtype(dtype)), window)

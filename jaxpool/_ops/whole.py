@@ -12,13 +12,15 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._arguments import as_axes, static_length
 from jaxpool._ops._arrays import along_pooled, as_array, as_bool, as_mask, as_real
 from jaxpool._ops.max_min import as_ordered, extreme
 from jaxpool._ops.smooth import as_temperature, logsumexp, lp_norm, order_of_norm
 from jaxpool._ops.sum_avg import add, average
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_sum
-from jaxpool._window import Axis, Window, as_axes, static_length
+from jaxpool._shards import refuse_layout
+from jaxpool._window import Axis, Window
 
 # Pools a whole window: (inputs, window, mask).
 _Pool = Callable[[Array, Window, Array | None], Array]
@@ -317,6 +319,7 @@ def _pool(
     where: ArrayLike | None,
     keepdims: bool,
 ) -> Array:
+    refuse_layout()
     pooled = as_axes(axis, array.ndim)
     lengths = {d: static_length(array.shape[d]) for d in pooled}
     window = Window(tuple(Axis(lengths[d], lengths[d]) if d in lengths else None for d in range(array.ndim)))
@@ -324,19 +327,19 @@ def _pool(
     return _carry_out(array, mask, pool, window, as_bool("keepdims", keepdims))
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3, 4), inline=True)
+@functools.partial(jax.jit, static_argnums=(2, 4), inline=True)
 def _carry_out(array: Array, mask: Array | None, pool: _Pool, window: Window, keepdims: bool) -> Array:
     result = pool(array, window, mask)
     return result if keepdims else lax.squeeze(result, list(window.pooled))
 
 
 def _average(inputs: Array, window: Window, mask: Array | None) -> Array:
-    return average(inputs, window, "elements", mask)
+    return average(inputs, window, mask, divisor="elements")
 
 
 @functools.cache
 def _extreme(order: str) -> _Pool:
-    return lambda inputs, window, mask: extreme(inputs, window, order, None, mask)
+    return lambda inputs, window, mask: extreme(inputs, window, mask, order=order)
 
 
 @functools.cache

@@ -51,7 +51,7 @@ def no_tangent(primal: Array) -> ad.Zero:
 
 
 def check_sharding(operand: Any, window: Window) -> None:
-    """On an explicit mesh the type says how an array is laid out; a window must not cross devices."""
+    """A window must not cross devices; what may, has fetched the cells that it needs and got here without."""
     for dimension in window.pooled:
         if (axis := operand.sharding.spec[dimension]) is not None:
             raise ValueError(
@@ -84,7 +84,7 @@ def _batching_rule(primitive: Primitive) -> Callable:
     def rule(arrays: Sequence[Any], dimensions: Sequence[int | None], *, window: Window, **params):
         size = next(a.shape[d] for a, d in zip(arrays, dimensions, strict=True) if d is not None)
         position = next(d for d in dimensions if d is not None)
-        places = len(arrays) - 2 * len(window.bins)  # of irregular windows, which broadcast
+        places = len(arrays) - window.place_count  # which broadcast
         aligned = [
             _aligned(array, dimension, position, size if i < places else 1)
             for i, (array, dimension) in enumerate(zip(arrays, dimensions, strict=True))

@@ -22,20 +22,20 @@ from jaxpool._primitives._define import check_sharding, define, define_jvp, no_t
 from jaxpool._window import Window
 
 
-def select(operand: Array, window: Window, order: str, *places: Array) -> Array:
-    """The first element of each window in `order`; `places` are those of irregular windows."""
-    return select_value_p.bind(operand, *places, window=window, order=order)
+def select(operand: Array, window: Window, order: str) -> Array:
+    """The first element of each window in `order`."""
+    return select_value_p.bind(operand, *window.places, window=window.unplaced, order=order)
 
 
-def select_with_index(operand: Array, window: Window, order: str, *places: Array) -> tuple[Array, Array]:
+def select_with_index(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
     """The first element of each window in `order`, and the row-major number of its tap."""
-    value, index = select_p.bind(operand, *places, window=window, order=order)
+    value, index = select_p.bind(operand, *window.places, window=window.unplaced, order=order)
     return value, index
 
 
 def take(operand: Array, index: Array, window: Window) -> Array:
     """The element of each window whose tap has this number, however that was chosen."""
-    return gather_p.bind(operand, index, operand, window=window, order=BY_INDEX)
+    return gather_p.bind(operand, index, operand, *window.places, window=window.unplaced, order=BY_INDEX)
 
 
 def _value_type(operand: Any, *places: Any, window: Window, order: str) -> Any:

@@ -27,14 +27,14 @@ from jaxpool._primitives._define import check_sharding, define, define_jvp
 from jaxpool._window import Divisor, Window
 
 
-def window_sum(operand: Array, window: Window, divisor: Divisor = None, *places: Array) -> Array:
-    """The sum of each window's elements, over the divisor; `places` are those of irregular windows."""
-    return add_p.bind(operand, *places, window=window, divisor=divisor)
+def window_sum(operand: Array, window: Window, divisor: Divisor = None) -> Array:
+    """The sum of each window's elements, over the divisor."""
+    return add_p.bind(operand, *window.places, window=window.unplaced, divisor=divisor)
 
 
 def window_spread(values: Array, window: Window) -> Array:
     """For each cell, the sum of the values of the windows that it is in."""
-    return spread_p.bind(values, window=window, divisor=None)
+    return spread_p.bind(values, *window.places, window=window.unplaced, divisor=None)
 
 
 def weighted_sum(values: Array, operand: Array, statistic: Array, window: Window, weight: Weight) -> Array:
@@ -42,7 +42,8 @@ def weighted_sum(values: Array, operand: Array, statistic: Array, window: Window
 
     Programs are cached by the identity of `weight`.
     """
-    return add_weighted_p.bind(values, operand, statistic, window=window, weight=weight)
+    places, window = window.places, window.unplaced
+    return add_weighted_p.bind(values, operand, statistic, *places, window=window, weight=weight)
 
 
 def _add_type(operand: Any, *places: Any, window: Window, divisor: Divisor) -> Any:
@@ -54,12 +55,14 @@ def _spread_type(cotangent: Any, *places: Any, window: Window, divisor: Divisor)
     return cotangent.update(shape=window.input_shape(cotangent.shape), weak_type=False)
 
 
-def _add_weighted_type(values: Any, operand: Any, statistic: Any, *, window: Window, weight: Weight) -> Any:
+def _add_weighted_type(
+    values: Any, operand: Any, statistic: Any, *places: Any, window: Window, weight: Weight
+) -> Any:
     check_sharding(operand, window)
     return statistic.update(weak_type=False)
 
 
-def _spread_weighted_type(cotangent: Any, operand: Any, statistic: Any, **params: Any) -> Any:
+def _spread_weighted_type(cotangent: Any, operand: Any, statistic: Any, *places: Any, **params: Any) -> Any:
     return operand.update(weak_type=False)
 
 
@@ -87,13 +90,13 @@ def _linear(primitive, transpose):
 def _weighted(primitive, transpose, in_operand, in_statistic):
     """Derivative rules for a weighted sum; the last two say how weights' derivatives take part."""
 
-    def tangent_rule(tangent, values, operand, statistic, **params):
-        return primitive.bind(tangent, operand, statistic, **params)
+    def tangent_rule(tangent, values, *others, **params):
+        return primitive.bind(tangent, *others, **params)
 
-    def transpose_rule(cotangent, values, operand, statistic, **params):
+    def transpose_rule(cotangent, values, *others, **params):
         if type(cotangent) is ad.Zero:
-            return [ad.Zero(values.aval), None, None]
-        return [transpose.bind(cotangent, operand, statistic, **params), None, None]
+            return [ad.Zero(values.aval), *[None] * len(others)]
+        return [transpose.bind(cotangent, *others, **params), *[None] * len(others)]
 
     define_jvp(primitive, tangent_rule, in_operand, in_statistic)
     ad.primitive_transposes[primitive] = transpose_rule
@@ -116,24 +119,20 @@ def _derivative(weight: Weight, argument: int) -> Weight:
     return derivative
 
 
-def _add_in_operand(tangent, values, operand, statistic, *, window, weight):
-    values, weight = values * tangent, _derivative(weight, 0)
-    return add_weighted_p.bind(values, operand, statistic, window=window, weight=weight)
+def _add_in_operand(tangent, values, *others, window, weight):
+    return add_weighted_p.bind(values * tangent, *others, window=window, weight=_derivative(weight, 0))
 
 
-def _add_in_statistic(tangent, values, operand, statistic, *, window, weight):
-    weight = _derivative(weight, 1)
-    return tangent * add_weighted_p.bind(values, operand, statistic, window=window, weight=weight)
+def _add_in_statistic(tangent, *operands, window, weight):
+    return tangent * add_weighted_p.bind(*operands, window=window, weight=_derivative(weight, 1))
 
 
-def _spread_in_operand(tangent, cotangent, operand, statistic, *, window, weight):
-    weight = _derivative(weight, 0)
-    return tangent * spread_weighted_p.bind(cotangent, operand, statistic, window=window, weight=weight)
+def _spread_in_operand(tangent, *operands, window, weight):
+    return tangent * spread_weighted_p.bind(*operands, window=window, weight=_derivative(weight, 0))
 
 
-def _spread_in_statistic(tangent, cotangent, operand, statistic, *, window, weight):
-    cotangent, weight = cotangent * tangent, _derivative(weight, 1)
-    return spread_weighted_p.bind(cotangent, operand, statistic, window=window, weight=weight)
+def _spread_in_statistic(tangent, cotangent, *others, window, weight):
+    return spread_weighted_p.bind(cotangent * tangent, *others, window=window, weight=_derivative(weight, 1))
 
 
 _linear(add_p, spread_p)
