@@ -110,6 +110,9 @@ def _on_each_device(cells, values, pool, window, mesh, spec, names, along, optio
         return pool(blocks[0], Window(window.axes, places), *blocks[1:], *values, **dict(options))
 
     specs = jax.tree.map(lambda array: _spec_of(array, spec), (cells, values))
+    if AxisType.Explicit in mesh.axis_types:  # types must say what the specs say
+        place = functools.partial(NamedSharding, mesh)
+        cells, values = jax.sharding.reshard((cells, values), jax.tree.map(place, specs))
     return jax.shard_map(local, mesh=mesh, in_specs=specs, out_specs=spec, axis_names=names)(cells, values)
 
 

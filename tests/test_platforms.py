@@ -222,8 +222,10 @@ def test_the_command_prints_and_writes(monkeypatch, tmp_path, capsys):
     assert "H200, with a scatter or a sort: 0 of 4" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("size", "stride", "sides"), [(2, 2, 0), (3, 2, 1), (3, 1, 2)])
-@pytest.mark.parametrize("name", ["max_pool", "avg_pool", "soft_pool"])
+@pytest.mark.parametrize(
+    ("name", "size", "stride", "sides"),
+    [("max_pool", 2, 2, 0), ("max_pool", 3, 2, 1), ("avg_pool", 3, 1, 2), ("soft_pool", 3, 2, 1)],
+)
 def test_four_tpus_exchange_halos_and_nothing_else(name, size, stride, sides):
     """One permutation for each side that needs a halo, forward and backward; no temporaries but halos."""
     mesh, spec = TPU.mesh((2, 2), ("rows", "columns")), P(None, "rows", "columns")

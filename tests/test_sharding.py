@@ -302,6 +302,15 @@ def test_explicit_meshes_say_it_themselves(function, layout):
     assert counts["all-gather"] == counts["all-to-all"] == 0
 
 
+def test_spatial_lays_out_what_an_explicit_mesh_was_not_told():
+    inputs, pool = distinct((1, 16, 8, 2), np.float32), _pool("max with indices", "3x3/1")
+    split = spatial(pool, mesh=_mesh(AxisType.Explicit), spec=P(None, "x"))
+    where = random((16, 1, 1), np.bool_)
+    for way in (split, jax.jit(split)):
+        chex.assert_trees_all_equal(way(inputs), pool(inputs))
+        chex.assert_trees_all_equal(way(inputs, where=where), pool(inputs, where=where))
+
+
 def test_composes():
     """In vmap, scan and jit, under remat, inside a module, and for a function that was compiled before."""
     inputs, mesh = distinct((2, 16, 8, 2), np.float32), _mesh()
