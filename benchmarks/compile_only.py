@@ -49,7 +49,7 @@ class Platform:
         return f"{self.name}: {', '.join(absent)} missing. With Python 3.12 or newer on Linux: {INSTALL}"
 
     @functools.cached_property
-    def devices(self) -> Sequence[jax.Device]:
+    def devices(self) -> Sequence[Any]:
         """As many of them as the topology has."""
         jax.config.update("jax_platforms", "cpu")  # else JAX looks for devices, and complains
         for name, value in _TPU_ENVIRONMENT.items():
