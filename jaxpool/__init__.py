@@ -1,11 +1,19 @@
 """Pooling for JAX: complete, exact and fast."""
 
+from jaxpool import analysis as analysis
 from jaxpool import sharding as sharding
 from jaxpool._ops.adaptive import adaptive_avg_pool as adaptive_avg_pool
 from jaxpool._ops.adaptive import adaptive_max_pool as adaptive_max_pool
+from jaxpool._ops.attention import attention_pool as attention_pool
+from jaxpool._ops.attention import lip_pool as lip_pool
+from jaxpool._ops.blur import blur_pool as blur_pool
+from jaxpool._ops.blur import max_blur_pool as max_blur_pool
+from jaxpool._ops.gem import gem_pool as gem_pool
+from jaxpool._ops.gem import global_gem_pool as global_gem_pool
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
+from jaxpool._ops.polyphase import polyphase_pool as polyphase_pool
 from jaxpool._ops.random import fractional_avg_pool as fractional_avg_pool
 from jaxpool._ops.random import fractional_max_pool as fractional_max_pool
 from jaxpool._ops.random import stochastic_pool as stochastic_pool
@@ -18,6 +26,9 @@ from jaxpool._ops.spread import std_pool as std_pool
 from jaxpool._ops.spread import var_pool as var_pool
 from jaxpool._ops.sum_avg import avg_pool as avg_pool
 from jaxpool._ops.sum_avg import sum_pool as sum_pool
+from jaxpool._ops.trainable import gated_pool as gated_pool
+from jaxpool._ops.trainable import mixed_pool as mixed_pool
+from jaxpool._ops.trainable import subsample_pool as subsample_pool
 from jaxpool._ops.unpool import avg_unpool as avg_unpool
 from jaxpool._ops.unpool import max_unpool as max_unpool
 from jaxpool._ops.whole import global_avg_pool as global_avg_pool

@@ -6,15 +6,21 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
+from jaxpool._learned import learned
+
 # The arguments that differ from call to call. All others are a module's own.
-_ARRAYS = ("inputs", "values", "indices", "where", "random_samples")
+_ARRAYS = ("inputs", "logits", "values", "indices", "where", "random_samples")
 # The stream of random numbers that modules take keys from.
 STREAM = "pooling"
 
 
 def parameters(function: Callable) -> list[inspect.Parameter]:
-    """The parameters of a pool's module: those of the pool, without the arrays it is applied to."""
-    return [p for p in inspect.signature(function).parameters.values() if p.name not in ("key", *_ARRAYS)]
+    """The parameters of a pool's module: those of the pool, without the arrays it is applied to or learns."""
+    other = ("key", *_ARRAYS, *learned(function).starts)
+    own = [p for p in inspect.signature(function).parameters.values() if p.name not in other]
+    return sorted([*learned(function).settings, *own], key=lambda p: p.kind)
 
 
 def call_signature(function: Callable) -> inspect.Signature:
@@ -28,16 +34,23 @@ def is_random(function: Callable) -> bool:
     return "key" in inspect.signature(function).parameters
 
 
+def channel_count(settings: dict[str, Any], arrays: dict[str, Any]) -> int:
+    """The length of the inputs' axis of channels; 1 where there is none."""
+    axis = settings.get("channel_axis", -1)
+    return 1 if axis is None or "inputs" not in arrays else np.shape(arrays["inputs"])[axis]
+
+
 def call(
     function: Callable,
-    signature: inspect.Signature,
-    bound: dict[str, Any],
+    settings: dict[str, Any],
+    weights: dict[str, Any],
+    arrays: dict[str, Any],
     make_key: Callable[[], Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
 ) -> Any:
-    """Calls the pool with a module's arguments and the arrays; with a new key where it draws samples."""
-    arrays = signature.bind(*args, **kwargs).arguments
+    """Calls the pool with a module's settings, its weights and the arrays; with a new key to draw samples."""
+    extra = [p.name for p in learned(function).settings]
+    bound = {name: value for name, value in settings.items() if name not in extra}
+    bound |= {name: weights.get(name) for name in learned(function).starts}
     if is_random(function):
         draws = not bound["deterministic"] and arrays.get("random_samples") is None
         bound = {"key": make_key() if draws else None, **bound}
@@ -49,10 +62,17 @@ def class_namespace(function: Callable, module: str) -> dict[str, Any]:
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
     name = "".join(word.capitalize() for word in function.__name__.split("_"))
     arrays = ", ".join(f"`{array}`" for array in call_signature(function).parameters)
+    weights = ", ".join(f"`{array}`" for array in learned(function).starts)
     doc = (
         f"{summary}\n\n"
         f"A module that applies `jaxpool.{function.__name__}`; its arguments are the function's, in the same "
-        f"order, without its arrays. It has no parameters.\n\n"
+        f"order, without its arrays. "
+        + (
+            f"It learns {weights}, in float32. {learned(function).about}"
+            if weights
+            else "It has no parameters."
+        )
+        + "\n\n"
         f"Call it with the arrays of the function: {arrays}.\n\n"
         "Returns:\n"
         f"  What `jaxpool.{function.__name__}` returns."

@@ -17,7 +17,24 @@ from typing import Any, ClassVar
 import flax.linen as nn
 
 from jaxpool import _modules
-from jaxpool._ops import adaptive, general, max_min, random, rank, smooth, spread, sum_avg, unpool, whole
+from jaxpool._learned import learned
+from jaxpool._ops import (
+    adaptive,
+    attention,
+    blur,
+    gem,
+    general,
+    max_min,
+    polyphase,
+    random,
+    rank,
+    smooth,
+    spread,
+    sum_avg,
+    trainable,
+    unpool,
+    whole,
+)
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
@@ -39,10 +56,14 @@ class Pooling(nn.Module):
             object.__setattr__(self, field, _modules.freeze(getattr(self, field)))
         super().__post_init__()
 
+    @nn.compact
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        arguments = {name: getattr(self, field) for name, field in self._arguments.items()}
+        settings = {name: getattr(self, field) for name, field in self._arguments.items()}
+        arrays = self._call_signature.bind(*args, **kwargs).arguments
+        starts = learned(self._function).start(settings, _modules.channel_count(settings, arrays))
+        weights = {name: self.param(name, start.make) for name, start in starts.items()}
         make_key = functools.partial(self.make_rng, _modules.STREAM)
-        return _modules.call(self._function, self._call_signature, arguments, make_key, args, kwargs)
+        return _modules.call(self._function, settings, weights, arrays, make_key)
 
 
 def _module(function: Callable[..., Any]) -> Callable[..., Pooling]:
@@ -83,3 +104,13 @@ GlobalLogsumexpPool = _module(whole.global_logsumexp_pool)
 FractionalMaxPool = _module(random.fractional_max_pool)
 FractionalAvgPool = _module(random.fractional_avg_pool)
 StochasticPool = _module(random.stochastic_pool)
+BlurPool = _module(blur.blur_pool)
+MaxBlurPool = _module(blur.max_blur_pool)
+PolyphasePool = _module(polyphase.polyphase_pool)
+SubsamplePool = _module(trainable.subsample_pool)
+MixedPool = _module(trainable.mixed_pool)
+GatedPool = _module(trainable.gated_pool)
+GemPool = _module(gem.gem_pool)
+GlobalGemPool = _module(gem.global_gem_pool)
+LipPool = _module(attention.lip_pool)
+AttentionPool = _module(attention.attention_pool)

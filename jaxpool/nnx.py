@@ -17,13 +17,32 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool import _modules
-from jaxpool._ops import adaptive, general, max_min, random, rank, smooth, spread, sum_avg, unpool, whole
+from jaxpool._learned import Start, learned
+from jaxpool._ops import (
+    adaptive,
+    attention,
+    blur,
+    gem,
+    general,
+    max_min,
+    polyphase,
+    random,
+    rank,
+    smooth,
+    spread,
+    sum_avg,
+    trainable,
+    unpool,
+    whole,
+)
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
 from jaxpool._ops.sum_avg import avg_pool as avg_pool
 
 _Arguments = ParamSpec("_Arguments")
+_NUM_FEATURES = inspect.Parameter("num_features", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=int)
+_RNGS = inspect.Parameter("rngs", inspect.Parameter.KEYWORD_ONLY)
 
 
 class Pooling(nnx.Module):
@@ -37,12 +56,25 @@ class Pooling(nnx.Module):
     def __init__(self, *args: Any, **kwargs: Any):
         bound = self.__signature__.bind(*args, **kwargs)
         bound.apply_defaults()
-        for name, value in bound.arguments.items():
-            setattr(self, name, _modules.freeze(value) if name != "rngs" else _stream(value))
+        rngs, settings = bound.arguments.pop("rngs", None), bound.arguments
+        for name, value in settings.items():
+            setattr(self, name, _modules.freeze(value))
+        if _modules.is_random(self._function):
+            self.rngs = _stream(rngs)
+        for name, start in self._starts().items():
+            setattr(self, name, nnx.Param(start.make(rngs.params() if rngs else None)))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        arguments = {name: getattr(self, name) for name in self.__signature__.parameters if name != "rngs"}
-        return _modules.call(self._function, self._call_signature, arguments, self._make_key, args, kwargs)
+        arrays = self._call_signature.bind(*args, **kwargs).arguments
+        weights = {name: getattr(self, name)[...] for name in self._starts()}
+        return _modules.call(self._function, self._settings(), weights, arrays, self._make_key)
+
+    def _settings(self) -> dict[str, Any]:
+        other = ("rngs", "num_features")
+        return {name: getattr(self, name) for name in self.__signature__.parameters if name not in other}
+
+    def _starts(self) -> dict[str, Start]:
+        return learned(self._function).start(self._settings(), getattr(self, "num_features", 1))
 
     def _make_key(self) -> Array:
         if self.rngs is None:
@@ -62,8 +94,12 @@ def _module(
 ) -> Callable[_Arguments, Pooling]:
     namespace = _modules.class_namespace(function, __name__)
     parameters = _modules.parameters(function)
-    if _modules.is_random(function):
-        parameters.append(inspect.Parameter("rngs", inspect.Parameter.KEYWORD_ONLY, default=None))
+    if learned(function).sized:
+        parameters.insert(0, _NUM_FEATURES)
+    if learned(function).sampled:
+        parameters.append(_RNGS)
+    elif _modules.is_random(function):
+        parameters.append(_RNGS.replace(default=None))
     members = {
         "_function": staticmethod(function),
         "_call_signature": _modules.call_signature(function),
@@ -97,3 +133,13 @@ GlobalLogsumexpPool = _module(whole.global_logsumexp_pool)
 FractionalMaxPool = _module(random.fractional_max_pool)
 FractionalAvgPool = _module(random.fractional_avg_pool)
 StochasticPool = _module(random.stochastic_pool)
+BlurPool = _module(blur.blur_pool)
+MaxBlurPool = _module(blur.max_blur_pool)
+PolyphasePool = _module(polyphase.polyphase_pool)
+SubsamplePool = _module(trainable.subsample_pool)
+MixedPool = _module(trainable.mixed_pool)
+GatedPool = _module(trainable.gated_pool)
+GemPool = _module(gem.gem_pool)
+GlobalGemPool = _module(gem.global_gem_pool)
+LipPool = _module(attention.lip_pool)
+AttentionPool = _module(attention.attention_pool)

@@ -149,6 +149,21 @@ class Function:
         return self.name
 
 
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Functions of inputs of one shape."""
+
+    name: str
+    shape: tuple[int, ...]
+    functions: tuple[Function, ...]
+    indexed: tuple[Function, ...] = ()  # the positions that selections return beside their values
+    every_dtype: bool = False  # whether the forward pass is checked in every dtype
+    transforms: bool = False  # also among those of the costlier checks of transformations
+
+    def __str__(self) -> str:
+        return self.name
+
+
 def _selecting(name: str) -> Function:
     pool = getattr(reference, name)
 

@@ -1,10 +1,11 @@
 """The table of geometries for pools whose windows have no strides: adaptive, fractional, global, unpools.
 
+From `trainable.py`, also of pools that take parameters, and of blurred and polyphase sampling.
+
 Each row is a group of functions of inputs of one shape with all other arguments bound, so that a check of all
 of them is one program to compile. `GROUPS` has the composed pools of windows in the same form.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -13,22 +14,8 @@ import numpy as np
 
 import jaxpool
 from tests import reference
-from tests.cases import COMPOSED, SMALL_CASES, Function
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """Functions of inputs of one shape."""
-
-    name: str
-    shape: tuple[int, ...]
-    functions: tuple[Function, ...]
-    indexed: tuple[Function, ...] = ()  # the positions that selections return beside their values
-    every_dtype: bool = False  # whether the forward pass is checked in every dtype
-    transforms: bool = False  # also among those of the costlier checks of transformations
-
-    def __str__(self) -> str:
-        return self.name
+from tests.cases import COMPOSED, SMALL_CASES, Function, Group
+from tests.trainable import TRAINABLE
 
 
 def _first(function: Callable) -> Callable:
@@ -236,7 +223,7 @@ UNPOOLS = (
     _avg_unpool("3d", (1, 2, 2, 3, 1), (3, 4, 5), (2, 2, 3), (1, 2, 1)),
 )
 
-IRREGULAR = ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS
+IRREGULAR = ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + TRAINABLE
 
 
 def _bound(function: Function, case: Any) -> Function:

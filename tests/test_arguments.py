@@ -131,6 +131,11 @@ BASES = {
     "fractional_avg_pool": _FRACTIONAL,
     "adaptive_avg_pool": {"inputs": _SMALL, "output_shape": (3, 4)},
     "adaptive_max_pool": {"inputs": _SMALL, "output_shape": (3, 4)},
+    "subsample_pool": _WINDOWED | {"coefficient": 0.3, "bias": 0.1},
+    "mixed_pool": _WINDOWED | {"alpha": 0.3},
+    "gem_pool": _WINDOWED | {"p": 2.0},
+    "global_gem_pool": {"inputs": _SMALL, "p": 2.0},
+    "lip_pool": _WINDOWED | {"logits": _SMALL[..., :1] * 2},
 }
 CHANGES = {
     "inputs": _SMALL + 1,
@@ -152,6 +157,12 @@ CHANGES = {
     "keepdims": True,
     "deterministic": True,
     "random_samples": np.float32([0.1, 0.9]),
+    "coefficient": np.float32([0.1, 0.2, 0.3]),
+    "bias": np.float32(0.5),
+    "activation": True,
+    "alpha": 0.6,
+    "logits": _SMALL * 3,
+    "eps": 0.5,
     "pseudo_random": {"pseudo_random": True, "window_shape": None},
 }
 # Those of which most changes ask for a change of another argument, too.
@@ -176,10 +187,19 @@ def _base(name):
     return BASES.get(name, {"inputs": _SMALL} if name.startswith("global") else _WINDOWED)
 
 
+# With arguments of other forms: in this file further down, or in test_trainable.py.
+_ELSEWHERE = (
+    "output_shape",
+    "pool",
+    "avg_unpool",
+    "blur_pool",
+    "max_blur_pool",
+    "polyphase_pool",
+    "gated_pool",
+)
+_ELSEWHERE += ("attention_pool",)
 EVERY = [
-    name
-    for name in dir(jaxpool)
-    if inspect.isfunction(getattr(jaxpool, name)) and name not in ("output_shape", "pool", "avg_unpool")
+    name for name in dir(jaxpool) if inspect.isfunction(getattr(jaxpool, name)) and name not in _ELSEWHERE
 ]
 _CHANGED = [
     (name, CHANGES[argument] if argument == "pseudo_random" else {argument: CHANGES[argument]})

@@ -24,7 +24,7 @@ POOLS = {
     for name in dir(jaxpool)
     if inspect.isfunction(getattr(jaxpool, name)) and name != "output_shape"
 }
-ARRAYS = ("key", "inputs", "values", "indices", "where", "random_samples")
+ARRAYS = ("key", "inputs", "logits", "values", "indices", "where", "random_samples")
 INPUTS = np.random.RandomState(0).rand(2, 8, 8, 3).astype(np.float32)
 
 
@@ -40,9 +40,37 @@ SETTINGS = {
     "FractionalMaxPool": {"window_shape": [2, 2], "deterministic": True, **_BINS},
     "FractionalAvgPool": {"window_shape": [2, 2], "deterministic": True, **_BINS},
 }
+SETTINGS |= {
+    "BlurPool": {"strides": [2, 1], "padding": "EDGE"},
+    "PolyphasePool": {"strides": [2, 1]},
+    "AttentionPool": {"num_heads": 1, "num_positions": 65},
+}
+# What a module learns, and what it starts from where it is not drawn at random.
+WEIGHTS = {
+    "SubsamplePool": {"coefficient": np.full(3, 0.25), "bias": np.zeros(3)},
+    "MixedPool": {"alpha": np.full((), 0.5)},
+    "GatedPool": {"gate": np.zeros((2, 2))},
+    "GemPool": {"p": np.full((), 3.0)},
+    "GlobalGemPool": {"p": np.full((), 3.0)},
+    "AttentionPool": {
+        "query": None,
+        "query_kernel": (3, 1, 3),
+        "key_kernel": (3, 1, 3),
+        "value_kernel": (3, 1, 3),
+        "out_kernel": (1, 3, 3),
+        "query_bias": np.zeros((1, 3)),
+        "value_bias": np.zeros((1, 3)),
+        "out_bias": np.zeros(3),
+        "positions": (65, 3),
+    },
+}
+SIZED = ("SubsamplePool", "AttentionPool")
+OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions")
 SETTINGS |= {name: _BINS for name in POOLS if name.startswith("Adaptive")}
 SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Global")}
-MASKED = [name for name in POOLS if "where" in inspect.signature(POOLS[name]).parameters]
+MASKED = [
+    name for name in POOLS if "where" in inspect.signature(POOLS[name]).parameters and name != "AttentionPool"
+]
 RANDOM = [name for name in POOLS if "key" in inspect.signature(POOLS[name]).parameters]
 
 
@@ -52,7 +80,7 @@ def _settings(name):
 
 def _arrays(name):
     indices = np.arange(INPUTS.size, dtype=np.int32).reshape(INPUTS.shape) % 320
-    return (INPUTS, indices) if name == "MaxUnpool" else (INPUTS,)
+    return {"MaxUnpool": (INPUTS, indices), "LipPool": (INPUTS, 2 * INPUTS)}.get(name, (INPUTS,))
 
 
 def _expected(name, *arrays, **more):
@@ -64,7 +92,15 @@ def _expected(name, *arrays, **more):
             strict=False,
         )
     )
-    return POOLS[name](**arguments, **_settings(name), **more)
+    settings = {n: value for n, value in _settings(name).items() if n not in OF_THE_MODULE}
+    return POOLS[name](**(WEIGHTS.get(name, {}) | arguments), **settings, **more)
+
+
+def _nnx(name, **settings):
+    """A module, with what it needs beside its settings."""
+    first = {"num_features": INPUTS.shape[-1]} if name in SIZED else {}
+    rngs = {"rngs": nnx.Rngs(0)} if name == "AttentionPool" else {}
+    return getattr(nnx_pool, name)(**first, **settings, **rngs)
 
 
 def _modules(package):
@@ -81,16 +117,23 @@ def test_one_module_for_each_function_in_the_same_order():
 
 @pytest.mark.parametrize("name", POOLS)
 def test_arguments_are_the_function_s(name):
-    expected = [p for p in inspect.signature(POOLS[name]).parameters.values() if p.name not in ARRAYS]
+    learned = WEIGHTS.get(name, {})
+    expected = [
+        p
+        for p in inspect.signature(POOLS[name]).parameters.values()
+        if p.name not in ARRAYS and p.name not in learned
+    ]
     arguments = list(inspect.signature(getattr(nnx_pool, name)).parameters.values())
-    assert (arguments[-1].name == "rngs") == (name in RANDOM)
-    assert [p for p in arguments if p.name != "rngs"] == expected
+    assert (arguments[-1].name == "rngs") == (name in RANDOM or name == "AttentionPool")
+    assert (arguments[0].name == "num_features") == (name in SIZED)
+    other = ("rngs", "num_features", *OF_THE_MODULE)
+    assert [p for p in arguments if p.name not in other] == expected
     linen = inspect.signature(getattr(linen_pool, name)).parameters
     # Linen's modules have a method `init`, so the argument of this name has another there.
     assert [
         p.replace(name="init") if n == "init_value" else p
         for n, p in linen.items()
-        if n not in ("parent", "name")
+        if n not in ("parent", "name", *OF_THE_MODULE)
     ] == expected
 
 
@@ -101,11 +144,23 @@ def _linen(name, **settings):
 
 @pytest.mark.parametrize("name", POOLS)
 def test_results_are_the_function_s(name):
-    arrays, expected = _arrays(name), _expected(name, *_arrays(name))
-    chex.assert_trees_all_equal(getattr(nnx_pool, name)(**_settings(name))(*arrays), expected)
-    module = _linen(name, **_settings(name))
-    chex.assert_trees_all_equal(module.apply({}, *arrays), expected)
-    assert module.init(jax.random.key(0), *arrays) == {}
+    arrays = _arrays(name)
+    module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
+    variables = linen.init(jax.random.key(0), *arrays)
+    if name == "AttentionPool":  # its projections are drawn at random
+        for weights in (nnx.to_pure_dict(nnx.state(module)), variables["params"]):
+            expected = jaxpool.attention_pool(INPUTS, None, **weights)
+            actual = (
+                module(*arrays) if weights is not variables["params"] else linen.apply(variables, *arrays)
+            )
+            chex.assert_trees_all_equal(actual, expected)
+        return
+    expected = _expected(name, *arrays)
+    chex.assert_trees_all_equal(module(*arrays), expected)
+    chex.assert_trees_all_equal(linen.apply(variables, *arrays), expected)
+    learned = {n: start.astype(np.float32) for n, start in WEIGHTS.get(name, {}).items()}
+    chex.assert_trees_all_equal(variables, {"params": learned} if learned else {})
+    chex.assert_trees_all_equal(nnx.to_pure_dict(nnx.state(module, nnx.Param)), learned)
 
 
 def test_windows_are_taken_by_position():
@@ -120,8 +175,10 @@ def test_windows_are_taken_by_position():
 def test_masks_are_given_when_called(name):
     where = INPUTS > 0.5
     expected = _expected(name, INPUTS, where=where)
-    chex.assert_trees_all_equal(getattr(nnx_pool, name)(**_settings(name))(INPUTS, where=where), expected)
-    chex.assert_trees_all_equal(_linen(name, **_settings(name)).apply({}, INPUTS, where=where), expected)
+    chex.assert_trees_all_equal(_nnx(name, **_settings(name))(INPUTS, where=where), expected)
+    linen = _linen(name, **_settings(name))
+    variables = linen.init(jax.random.key(0), INPUTS)
+    chex.assert_trees_all_equal(linen.apply(variables, INPUTS, where=where), expected)
 
 
 def _random_settings(name):
@@ -189,7 +246,7 @@ def test_documentation_and_pickling(name, package):
     settings = {
         "init_value" if n == "init" and package is linen_pool else n: v for n, v in _settings(name).items()
     }
-    module = cls(**settings)
+    module = _nnx(name, **settings) if package is nnx_pool else cls(**settings)
     copy = pickle.loads(pickle.dumps(module))
     assert type(copy) is cls
     for argument, value in settings.items():
@@ -275,6 +332,41 @@ def test_linen_lifted_transformations():
 
     scanned = nn.scan(Layer, variable_axes={"params": 0}, split_rngs={"params": True}, length=3)()
     chex.assert_trees_all_equal(scanned.apply({}, INPUTS, None)[0], pool.apply({}, pool.apply({}, expected)))
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_what_is_learned_gets_a_gradient(name):
+    module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
+
+    def loss(pooled):
+        return jnp.sum(jnp.sin(3 * pooled))
+
+    gradients = nnx.to_pure_dict(nnx.grad(lambda module: loss(module(INPUTS)))(module))
+    assert set(gradients) == {n for n, start in WEIGHTS[name].items() if start is not None}
+    assert all(jnp.any(gradient) for gradient in jax.tree.leaves(gradients))
+    variables = linen.init(jax.random.key(0), INPUTS)
+    other = jax.grad(lambda variables: loss(linen.apply(variables, INPUTS)))(variables)["params"]
+    chex.assert_trees_all_equal_shapes_and_dtypes(other, gradients)
+
+
+def test_attention_of_modules():
+    """Clip's mean query or a learned one, any number of heads and features."""
+    settings = {"num_heads": 3, "out_features": 5, "learned_query": True, "keepdims": True}
+    module = nnx_pool.AttentionPool(3, **settings, rngs=nnx.Rngs(0))
+    assert module(INPUTS).shape == (2, 1, 1, 5)
+    assert nnx.state(module)["query"].shape == (3,)
+    assert "positions" not in nnx.state(module)
+    other = nnx_pool.AttentionPool(3, **settings, rngs=nnx.Rngs(1))
+    assert (other(INPUTS) != module(INPUTS)).all()
+    where = INPUTS[..., :1] > 0.5
+    assert (module(INPUTS, where=where) != module(INPUTS)).all()
+    linen = linen_pool.AttentionPool(**settings)
+    variables = linen.init(jax.random.key(0), INPUTS)
+    assert linen.apply(variables, INPUTS, where=where).shape == (2, 1, 1, 5)
+    with pytest.raises(ValueError, match="num_heads must divide the 3 channels, got 2"):
+        nnx_pool.AttentionPool(3, 2, rngs=nnx.Rngs(0))
+    with pytest.raises(TypeError, match="rngs"):
+        nnx_pool.AttentionPool(3, 1)
 
 
 def test_core_imports_neither_flax_nor_optax():

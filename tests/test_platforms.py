@@ -44,12 +44,17 @@ _OTHERS = {
     "pool": product,
     "quantile_pool": functools.partial(jaxpool.quantile_pool, q=0.3),
     "stochastic_pool": functools.partial(jaxpool.stochastic_pool, np.zeros(2, np.uint32)),
+    "subsample_pool": lambda x, *a, **k: jaxpool.subsample_pool(x, 0.3, 0.1, *a, **k, activation=True),
+    "mixed_pool": lambda x, *a, **k: jaxpool.mixed_pool(x, 0.3, *a, **k),
+    "gated_pool": lambda x, *a, **k: jaxpool.gated_pool(x, np.ones((3, 2), np.float32), *a, **k),
+    "gem_pool": lambda x, *a, **k: jaxpool.gem_pool(x, 3.0, *a, **k),
+    "lip_pool": lambda x, *a, **k: jaxpool.lip_pool(x, x[..., :1], *a, **k),
 }
+_OF_OTHER_ARGUMENTS = ("adaptive_", "fractional_", "global_", "blur_", "polyphase_", "attention_")
 FUNCTIONS = {
     name: _OTHERS.get(name, getattr(jaxpool, name))
     for name in dir(jaxpool)
-    if name == "pool"
-    or (name.endswith("_pool") and not name.startswith(("adaptive_", "fractional_", "global_")))
+    if name == "pool" or (name.endswith("_pool") and not name.startswith(_OF_OTHER_ARGUMENTS))
 }
 IRREGULAR = {
     name: functools.partial(getattr(jaxpool, name), output_shape=(7, 8))
@@ -66,6 +71,22 @@ IRREGULAR |= {
     for name in ("fractional_avg_pool", "fractional_max_pool")
 }
 IRREGULAR |= {name: getattr(jaxpool, name) for name in dir(jaxpool) if name.startswith("global_")}
+IRREGULAR |= {
+    "global_gem_pool": lambda x: jaxpool.global_gem_pool(x, 3.0),
+    "blur_pool": jaxpool.blur_pool,
+    "polyphase_pool": lambda x: jaxpool.polyphase_pool(x, (2, 2)),
+    "attention_pool": lambda x: jaxpool.attention_pool(
+        x, None, *np.ones((3, 64, 4, 16), np.float32), np.ones((4, 16, 8), np.float32)
+    ),
+}
+# Of which some arrays are read in more passes than one.
+_IN_PASSES = (
+    "global_lp_pool",
+    "global_logsumexp_pool",
+    "global_gem_pool",
+    "polyphase_pool",
+    "attention_pool",
+)
 
 
 def _case(function, size, stride, shape, dtype, **layout):
@@ -112,7 +133,7 @@ def test_irregular_pools_move_little_and_scatter_nothing(name, platform):
         found = cost(platform.compile(*program(IRREGULAR[name], case, step)))
         assert found.scatters_or_sorts() is False
         # Those with weights relative to the maximum read it in passes of their own.
-        if platform is H200 and name not in ("global_lp_pool", "global_logsumexp_pool"):
+        if platform is H200 and name not in _IN_PASSES:
             assert found.bytes <= 1.5 * (arrays + windows)
 
 

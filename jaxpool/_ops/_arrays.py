@@ -63,3 +63,25 @@ def as_bool(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(f"{name} must be a bool, got {value!r}.")
     return bool(value)
+
+
+def as_parameter(name: str, value: Any, ndim: int, channels: tuple[int, Any] | None) -> Array:
+    """A number, or one for each channel, with as many dimensions as the inputs, which it broadcasts to.
+
+    `channels` is the dimension of channels and its length, `None` where there is none.
+    """
+    array = as_real(name, np.asarray(value) if isinstance(value, int | float) else value)
+    if array.ndim == 0:
+        return array.reshape((1,) * ndim)
+    if channels is None or array.shape != (channels[1],):
+        shapes = "()" if channels is None else f"() or ({channels[1]},)"
+        raise ValueError(f"{name} must have the shape {shapes}, got {array.shape}.")
+    return array.reshape([-1 if d == channels[0] else 1 for d in range(ndim)])
+
+
+def channels_of(array: Array, channel_axis: int | None) -> tuple[int, Any] | None:
+    """The dimension of channels and its length."""
+    if channel_axis is None:
+        return None
+    dimension = channel_axis % array.ndim
+    return dimension, array.shape[dimension]

@@ -22,8 +22,8 @@ from jaxpool._primitives.sum import window_sum
 from jaxpool._shards import refuse_layout
 from jaxpool._window import Axis, Window
 
-# Pools a whole window: (inputs, window, mask).
-_Pool = Callable[[Array, Window, Array | None], Array]
+# Pools a whole window: (inputs, window, mask, *parameters).
+_Pool = Callable[..., Array]
 
 
 def global_avg_pool(
@@ -70,7 +70,7 @@ def global_avg_pool(
       `GlobalAveragePool`; `where` as in `jnp.mean`.
     """
     array = as_array("inputs", inputs)
-    return _pool(array, _average, axis, where, keepdims)
+    return pool_whole(array, _average, axis, where, keepdims)
 
 
 def global_max_pool(
@@ -118,7 +118,7 @@ def global_max_pool(
       `keras.layers.GlobalMaxPooling2D`, ONNX `GlobalMaxPool`; `where` as in `jnp.max`.
     """
     array = as_ordered("inputs", inputs)
-    return _pool(array, _extreme("max"), axis, where, keepdims)
+    return pool_whole(array, _extreme("max"), axis, where, keepdims)
 
 
 def global_min_pool(
@@ -166,7 +166,7 @@ def global_min_pool(
       `where` as in `jnp.min`.
     """
     array = as_ordered("inputs", inputs)
-    return _pool(array, _extreme("min"), axis, where, keepdims)
+    return pool_whole(array, _extreme("min"), axis, where, keepdims)
 
 
 def global_sum_pool(
@@ -210,7 +210,7 @@ def global_sum_pool(
       `jnp.sum`, of which `where` is.
     """
     array = as_array("inputs", inputs)
-    return _pool(array, add, axis, where, keepdims)
+    return pool_whole(array, add, axis, where, keepdims)
 
 
 def global_lp_pool(
@@ -257,7 +257,7 @@ def global_lp_pool(
       ONNX `GlobalLpPool`; `jnp.linalg.norm`.
     """
     array = as_real("inputs", inputs)
-    return _pool(array, _norm(order_of_norm(p)), axis, where, keepdims)
+    return pool_whole(array, _norm(order_of_norm(p)), axis, where, keepdims)
 
 
 def global_logsumexp_pool(
@@ -307,29 +307,33 @@ def global_logsumexp_pool(
       `jax.nn.logsumexp`.
     """
     array = as_real("inputs", inputs)
-    return _pool(
+    return pool_whole(
         array, _smooth_maximum(as_temperature(temperature), as_bool("mean", mean)), axis, where, keepdims
     )
 
 
-def _pool(
+def pool_whole(
     array: Array,
     pool: _Pool,
     axis: SupportsIndex | Sequence[SupportsIndex] | None,
     where: ArrayLike | None,
     keepdims: bool,
+    *parameters: Array,
 ) -> Array:
+    """All of an array along some axes, pooled as one window."""
     refuse_layout()
     pooled = as_axes(axis, array.ndim)
     lengths = {d: static_length(array.shape[d]) for d in pooled}
     window = Window(tuple(Axis(lengths[d], lengths[d]) if d in lengths else None for d in range(array.ndim)))
     mask = as_mask(where, array.shape)
-    return _carry_out(array, mask, pool, window, as_bool("keepdims", keepdims))
+    return _carry_out(array, mask, pool, window, as_bool("keepdims", keepdims), *parameters)
 
 
 @functools.partial(jax.jit, static_argnums=(2, 4), inline=True)
-def _carry_out(array: Array, mask: Array | None, pool: _Pool, window: Window, keepdims: bool) -> Array:
-    result = pool(array, window, mask)
+def _carry_out(
+    array: Array, mask: Array | None, pool: _Pool, window: Window, keepdims: bool, *parameters: Array
+) -> Array:
+    result = pool(array, window, mask, *parameters)
     return result if keepdims else lax.squeeze(result, list(window.pooled))
 
 
@@ -345,7 +349,7 @@ def _extreme(order: str) -> _Pool:
 @functools.cache
 def _norm(p: float) -> _Pool:
     def pool(inputs: Array, window: Window, mask: Array | None) -> Array:
-        return lp_norm(_masked(inputs, mask, 0), window, p).astype(inputs.dtype)
+        return lp_norm(masked(inputs, mask, 0), window, p).astype(inputs.dtype)
 
     return pool
 
@@ -353,13 +357,19 @@ def _norm(p: float) -> _Pool:
 @functools.cache
 def _smooth_maximum(temperature: float, mean: bool) -> _Pool:
     def pool(inputs: Array, window: Window, mask: Array | None) -> Array:
-        wide = _masked(inputs, mask, -np.inf).astype(accumulation_dtype(inputs.dtype))
-        valid = jnp.ones((1,) * inputs.ndim, np.bool_) if mask is None else mask
-        counts = window_sum(along_pooled(valid, inputs, window).astype(wide.dtype), window) if mean else None
+        wide = masked(inputs, mask, -np.inf).astype(accumulation_dtype(inputs.dtype))
+        counts = valid_counts(inputs, window, mask, wide.dtype) if mean else None
         return logsumexp(wide, window, temperature, counts).astype(inputs.dtype)
 
     return pool
 
 
-def _masked(inputs: Array, mask: Array | None, value: float) -> Array:
+def valid_counts(inputs: Array, window: Window, mask: Array | None, dtype: np.dtype) -> Array:
+    """How many elements take part."""
+    valid = jnp.ones((1,) * inputs.ndim, np.bool_) if mask is None else mask
+    return window_sum(along_pooled(valid, inputs, window).astype(dtype), window)
+
+
+def masked(inputs: Array, mask: Array | None, value: float) -> Array:
+    """The inputs, with a value in place of those that take no part."""
     return inputs if mask is None else jnp.where(mask, inputs, lax.full_like(inputs, value))

@@ -29,6 +29,10 @@ from tests.reference.irregular import adaptive_max_pool as adaptive_max_pool
 from tests.reference.irregular import fractional_avg_pool as fractional_avg_pool
 from tests.reference.irregular import fractional_avg_vjp as fractional_avg_vjp
 from tests.reference.irregular import fractional_max_pool as fractional_max_pool
+from tests.reference.sampling import attention_pool as attention_pool
+from tests.reference.sampling import blur_pool as blur_pool
+from tests.reference.sampling import max_blur_pool as max_blur_pool
+from tests.reference.sampling import polyphase_pool as polyphase_pool
 from tests.reference.smooth import logsumexp_gradient as logsumexp_gradient
 from tests.reference.smooth import logsumexp_pool as logsumexp_pool
 from tests.reference.smooth import lp_gradient as lp_gradient
@@ -45,6 +49,12 @@ from tests.reference.statistics import std_gradient as std_gradient
 from tests.reference.statistics import std_pool as std_pool
 from tests.reference.statistics import var_gradient as var_gradient
 from tests.reference.statistics import var_pool as var_pool
+from tests.reference.trainable import gated_pool as gated_pool
+from tests.reference.trainable import gem_pool as gem_pool
+from tests.reference.trainable import global_gem_pool as global_gem_pool
+from tests.reference.trainable import lip_pool as lip_pool
+from tests.reference.trainable import mixed_pool as mixed_pool
+from tests.reference.trainable import subsample_pool as subsample_pool
 from tests.reference.unpool import avg_unpool as avg_unpool
 from tests.reference.unpool import avg_unpool_vjp as avg_unpool_vjp
 from tests.reference.unpool import max_unpool as max_unpool

@@ -1,0 +1,115 @@
+"""What pools' modules learn: arrays that their functions take, and how these start."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from inspect import Parameter
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.nn.initializers import constant, lecun_normal, normal, zeros
+
+_Settings = Mapping[str, Any]
+
+
+class Start(NamedTuple):
+    """The shape of an array that is learned, and what it starts from."""
+
+    shape: tuple[int, ...]
+    initialize: Callable[..., Array]
+
+    def make(self, key: Any) -> Array:
+        return self.initialize(key, self.shape, jnp.float32)
+
+
+class Learned(NamedTuple):
+    """What the modules of a function learn.
+
+    Attributes:
+      starts: how each array starts, from the module's settings and the number of channels; `None` for none.
+      sized: whether that depends on the number of channels.
+      sampled: whether it is drawn at random.
+      settings: what the modules are told that their function is not.
+      about: what these settings mean.
+    """
+
+    starts: dict[str, Callable[[_Settings, int], Start | None]]
+    sized: bool = False
+    sampled: bool = False
+    settings: tuple[Parameter, ...] = ()
+    about: str = ""
+
+    def start(self, settings: _Settings, channels: int) -> dict[str, Start]:
+        """How the arrays of a module start."""
+        starts = {name: start(settings, channels) for name, start in self.starts.items()}
+        return {name: start for name, start in starts.items() if start is not None}
+
+
+def learned(function: Callable) -> Learned:
+    """What the modules of a pool learn."""
+    return _LEARNED.get(function.__name__, Learned({}))
+
+
+def _heads(settings: _Settings, channels: int) -> tuple[int, int]:
+    heads = settings["num_heads"]
+    if heads < 1 or channels % heads:
+        raise ValueError(f"num_heads must divide the {channels} channels, got {heads!r}.")
+    return heads, channels // heads
+
+
+def _features(settings: _Settings, channels: int) -> int:
+    return channels if settings["out_features"] is None else settings["out_features"]
+
+
+def _projection(settings: _Settings, channels: int) -> Start:
+    return Start((channels, *_heads(settings, channels)), lecun_normal(0, (1, 2)))
+
+
+def _attention_query(settings: _Settings, channels: int) -> Start | None:
+    return Start((channels,), normal(channels**-0.5)) if settings["learned_query"] else None
+
+
+def _attention_positions(settings: _Settings, channels: int) -> Start | None:
+    tokens = settings["num_positions"]
+    return None if tokens is None else Start((tokens, channels), normal(channels**-0.5))
+
+
+_LEARNED = {
+    "subsample_pool": Learned(
+        {
+            "coefficient": lambda s, n: Start((n,), constant(1 / math.prod(s["window_shape"]))),
+            "bias": lambda s, n: Start((n,), zeros),
+        },
+        sized=True,
+    ),
+    "mixed_pool": Learned({"alpha": lambda s, n: Start((), constant(0.5))}),
+    "gated_pool": Learned({"gate": lambda s, n: Start(s["window_shape"], zeros)}),
+    "gem_pool": Learned({"p": lambda s, n: Start((), constant(3.0))}),
+    "global_gem_pool": Learned({"p": lambda s, n: Start((), constant(3.0))}),
+    "attention_pool": Learned(
+        {
+            "query": _attention_query,
+            "query_kernel": _projection,
+            "key_kernel": _projection,
+            "value_kernel": _projection,
+            "out_kernel": lambda s, n: Start((*_heads(s, n), _features(s, n)), lecun_normal((0, 1), 2)),
+            "query_bias": lambda s, n: Start(_heads(s, n), zeros),
+            "value_bias": lambda s, n: Start(_heads(s, n), zeros),
+            "out_bias": lambda s, n: Start((_features(s, n),), zeros),
+            "positions": _attention_positions,
+        },
+        sized=True,
+        sampled=True,
+        settings=(
+            Parameter("num_heads", Parameter.POSITIONAL_OR_KEYWORD, annotation=int),
+            Parameter("out_features", Parameter.KEYWORD_ONLY, default=None, annotation="int | None"),
+            Parameter("learned_query", Parameter.KEYWORD_ONLY, default=False, annotation=bool),
+            Parameter("num_positions", Parameter.KEYWORD_ONLY, default=None, annotation="int | None"),
+        ),
+        about="`num_heads` must divide the channels. The result has `out_features`, or as many as inputs. "
+        "The query is the mean of the tokens, or with `learned_query` one that is learned. There are "
+        "positions where their number is given: that of the tokens, and one more for the mean.",
+    ),
+}

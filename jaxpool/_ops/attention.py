@@ -1,0 +1,295 @@
+"""Averages with weights of their own: local importance in windows, attention over everything."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from typing import SupportsIndex
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from jaxpool._arguments import as_axes
+from jaxpool._ops._arrays import as_bool, as_mask, as_real
+from jaxpool._ops.smooth import softmax_average
+from jaxpool._precision import accumulation_dtype
+from jaxpool._primitives.select import select
+from jaxpool._shards import on_each_device, refuse_layout
+from jaxpool._window import Padding, Window, make_window
+
+
+def lip_pool(
+    inputs: ArrayLike,
+    logits: ArrayLike,
+    window_shape: Sequence[SupportsIndex],
+    strides: Sequence[SupportsIndex] | None = None,
+    padding: Padding = "VALID",
+    *,
+    window_dilation: Sequence[SupportsIndex] | None = None,
+    ceil_mode: bool = False,
+    channel_axis: int | None = -1,
+) -> Array:
+    r"""Pools by averaging each window with importances that a network computes beside the inputs.
+
+    With the elements $x_1, \dots, x_n$ of a window and their logits $g_1, \dots, g_n$,
+
+    $$ y = \frac{\sum_i e^{g_i} x_i}{\sum_i e^{g_i}}, \qquad
+       \frac{\partial y}{\partial x_j} = w_j, \quad \frac{\partial y}{\partial g_j} = w_j (x_j - y), \quad
+       w_j = \frac{e^{g_j}}{\sum_i e^{g_i}}. $$
+
+    Equal logits make it the average, and logits of `x / temperature` make it `soft_pool`.
+
+    - Stabilised by the largest logit of each window: nothing overflows.
+    - A logit of -inf takes its element out; a window of nothing else gives 0. A NaN in either makes its
+      window NaN, and so does a logit of inf.
+    - Padding is no element: a window of padding only gives 0 and no gradient.
+    - float16 and bfloat16 are computed in float32, forward and backward, and rounded once.
+
+    Args:
+      inputs: an array of shape `(*batch, *spatial, channels)`, with any number of batch axes, of real,
+        integer or bool dtype.
+      logits: logarithms of importances, an array of real dtype that broadcasts to `inputs`, such as one with
+        a single channel.
+      window_shape: the window's size along each spatial axis, such as `(2, 2)`.
+      strides: the step between windows along each spatial axis; `None` is 1, as in Flax.
+      padding: `"VALID"`, `"SAME"` (an odd cell goes to the end), `"SAME_LOWER"` (to the start),
+        `"CAUSAL"` (all at the start), an int, a sequence of ints, or a sequence of `(low, high)` pairs.
+      window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
+      ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
+        overhang the end if it starts inside the input or its low padding.
+      channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
+        once it is set aside.
+
+    Returns:
+      The weighted averages, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and
+      bools promote as in `jnp.mean`.
+
+    Raises:
+      TypeError: an argument has the wrong type, or is complex.
+      ValueError: an argument has the wrong shape, length or sign, or a window fits nowhere.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> x = jnp.array([1.0, 3.0, 0.0, 8.0])[:, None]
+      >>> logits = jnp.log(jnp.array([1.0, 1.0, 3.0, 1.0]))[:, None]
+      >>> jaxpool.lip_pool(x, logits, (2,), (2,))[:, 0]
+      Array([2., 2.], dtype=float32)
+
+    References:
+      Gao, Wang and Wu, "LIP: Local Importance-based Pooling", 2019.
+    """
+    array, importances = as_real("inputs", inputs), as_real("logits", logits)
+    window = make_window(
+        array.shape,
+        window_shape,
+        strides,
+        padding,
+        window_dilation=window_dilation,
+        ceil_mode=ceil_mode,
+        channel_axis=channel_axis,
+    )
+    missing = array.ndim - importances.ndim
+    shape = (1,) * missing + importances.shape
+    if missing < 0 or any(m not in (1, n) for m, n in zip(shape, array.shape, strict=True)):
+        raise ValueError(
+            f"logits must broadcast to inputs of shape {array.shape}, got shape {importances.shape}."
+        )
+    return on_each_device(_lip, array, window, importances.reshape(shape))
+
+
+def attention_pool(
+    inputs: ArrayLike,
+    query: ArrayLike | None,
+    query_kernel: ArrayLike,
+    key_kernel: ArrayLike,
+    value_kernel: ArrayLike,
+    out_kernel: ArrayLike,
+    query_bias: ArrayLike | None = None,
+    value_bias: ArrayLike | None = None,
+    out_bias: ArrayLike | None = None,
+    positions: ArrayLike | None = None,
+    axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    *,
+    where: ArrayLike | None = None,
+    keepdims: bool = False,
+) -> Array:
+    r"""Pools by multi-head attention of one query to everything along some axes.
+
+    Along these axes are the tokens $x_1, \dots, x_n$, of the length of the last axis. With the query $q$ and
+    heads $h$ of size $d$,
+
+    $$ y = b_o + \sum_h W_o^h \Big( b_v^h + W_v^h \sum_i w_i^h x_i \Big), \qquad
+       w^h = \operatorname{softmax}_i \Big( \tfrac{1}{\sqrt d} (W_q^h q + b_q^h)^\top W_k^h x_i \Big). $$
+
+    Where `query` is `None` it is the mean of the tokens, which is a token too, the first, as in CLIP.
+    `positions` are added to the tokens.
+
+    Tokens are averaged before they are projected, and the query is projected twice in place of all keys, so
+    that each token costs heads times channels and not channels squared. There is no bias of the keys: it
+    would add the same to all logits of a head and change nothing.
+
+    - Stabilised by each head's largest logit. A NaN makes the result NaN.
+    - Where no token takes part, their average counts as 0.
+    - float16 and bfloat16 have logits, weights and averages in float32, and the result is rounded once.
+
+    Args:
+      inputs: an array of real, integer or bool dtype, with channels along its last axis.
+      query: an array of shape `(channels,)`, or `None` for the mean of the tokens.
+      query_kernel: an array of shape `(channels, heads, size)`, as the next two.
+      key_kernel: what tokens are projected to keys with.
+      value_kernel: what they are projected to values with.
+      out_kernel: an array of shape `(heads, size, features)`.
+      query_bias: an array of shape `(heads, size)`, or `None` for none.
+      value_bias: an array of shape `(heads, size)`, or `None` for none.
+      out_bias: an array of shape `(features,)`, or `None` for none.
+      positions: an array of shape `(tokens, channels)`, with one more token where `query` is `None`, or
+        `None` for none. Tokens are in row-major order.
+      axis: which axes to pool, one or several, of which none is the last; `None` is all but the first and
+        the last, so that `(batch, *spatial, channels)` becomes `(batch, features)`.
+      where: a mask of bools, of one channel, that broadcasts to `inputs`; a token where it is `False` takes
+        no part, and is without harm if it is NaN.
+      keepdims: whether the pooled axes stay, with length 1.
+
+    Returns:
+      An array of the inputs' dtype and of their shape without the pooled axes, with `features` along the
+      last; integers and bools promote as in `jnp.mean`.
+
+    Raises:
+      TypeError: an argument has the wrong type, or is complex.
+      ValueError: an argument has the wrong shape, or `axis` names the last axis or one that is not there.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> x = jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 3.0]])[None]
+      >>> eye = jnp.eye(2)[:, None]  # one head that projects nothing
+      >>> strong = jnp.array([0.0, 100.0])  # looks for tokens with much in the second channel
+      >>> jaxpool.attention_pool(x, strong, eye, eye, eye, eye.transpose(1, 0, 2))
+      Array([[0., 3.]], dtype=float32)
+
+    References:
+      Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021, whose
+      `AttentionPool2d` has the mean for its query. Lee et al., "Set Transformer", 2019, for a learned one.
+    """
+    refuse_layout()
+    array = as_real("inputs", inputs)
+    pooled = as_axes(axis, array.ndim)
+    if array.ndim - 1 in pooled:
+        raise ValueError(f"axis must not name the last axis, which has the channels, got {axis!r}.")
+    parameters = {
+        "query": query,
+        "query_kernel": query_kernel,
+        "key_kernel": key_kernel,
+        "value_kernel": value_kernel,
+        "out_kernel": out_kernel,
+        "query_bias": query_bias,
+        "value_bias": value_bias,
+        "out_bias": out_bias,
+        "positions": positions,
+    }
+    optional = ("query", "query_bias", "value_bias", "out_bias", "positions")
+    arrays = {
+        name: None if value is None and name in optional else as_real(name, value)
+        for name, value in parameters.items()
+    }
+    _check_shapes(arrays, array.shape[-1], math.prod(array.shape[d] for d in pooled))
+    mask = as_mask(where, array.shape)
+    if mask is not None and mask.shape[-1] != 1:
+        raise ValueError(f"where must have one channel, for tokens take part or do not, got {mask.shape}.")
+    return _attend(array, mask, arrays, pooled, as_bool("keepdims", keepdims))
+
+
+def _check_shapes(arrays: Mapping[str, Array | None], channels: int, tokens: int) -> None:
+    kernel, out = arrays["query_kernel"], arrays["out_kernel"]
+    if kernel is None or kernel.ndim != 3:
+        raise ValueError(f"query_kernel must have the shape (channels, heads, size), got {np.shape(kernel)}.")
+    if out is None or out.ndim != 3:
+        raise ValueError(f"out_kernel must have the shape (heads, size, features), got {np.shape(out)}.")
+    head = kernel.shape[1:]
+    expected = {
+        "query": (channels,),
+        **dict.fromkeys(("query_kernel", "key_kernel", "value_kernel"), (channels, *head)),
+        "out_kernel": (*head, out.shape[-1]),
+        "query_bias": head,
+        "value_bias": head,
+        "out_bias": out.shape[-1:],
+        "positions": (tokens + (arrays["query"] is None), channels),
+    }
+    for name, array in arrays.items():
+        if array is not None and array.shape != expected[name]:
+            raise ValueError(f"{name} must have the shape {expected[name]}, got {array.shape}.")
+
+
+@functools.partial(jax.jit, inline=True)
+def _lip(inputs: Array, window: Window, logits: Array) -> Array:
+    wide = inputs.astype(accumulation_dtype(inputs.dtype))
+    logits = jnp.broadcast_to(logits.astype(wide.dtype), wide.shape)
+    return softmax_average(wide, logits, select(logits, window, "max"), window).astype(inputs.dtype)
+
+
+@functools.partial(jax.jit, static_argnums=(3, 4), inline=True)
+def _attend(
+    inputs: Array,
+    mask: Array | None,
+    parameters: Mapping[str, Array | None],
+    pooled: tuple[int, ...],
+    keepdims: bool,
+) -> Array:
+    dtype = accumulation_dtype(inputs.dtype)
+    wide = {name: None if a is None else a.astype(dtype) for name, a in parameters.items()}
+    tokens = _tokens(inputs.astype(dtype), pooled)
+    valid = None if mask is None else _tokens(jnp.broadcast_to(mask, (*inputs.shape[:-1], 1)), pooled)
+    if valid is not None:
+        tokens = jnp.where(valid, tokens, lax.full_like(tokens, 0))
+    query = wide["query"]
+    if query is None:
+        tokens, valid = _with_mean(tokens, valid)
+    if wide["positions"] is not None:
+        tokens += jnp.broadcast_to(wide["positions"], tokens.shape)
+    query = tokens[..., 0, :] if query is None else query
+    result = _project(_weigh(tokens, valid, query, wide), wide).astype(inputs.dtype)
+    return jnp.expand_dims(result, pooled) if keepdims else result
+
+
+def _tokens(array: Array, pooled: tuple[int, ...]) -> Array:
+    """The pooled axes as one, before the last."""
+    others = [d for d in range(array.ndim - 1) if d not in pooled]
+    tokens = lax.transpose(array, [*others, *pooled, array.ndim - 1])
+    return tokens.reshape(*(array.shape[d] for d in others), -1, array.shape[-1])
+
+
+def _with_mean(tokens: Array, valid: Array | None) -> tuple[Array, Array | None]:
+    """The tokens behind their mean, which always takes part."""
+    if valid is None:
+        return jnp.concatenate([jnp.mean(tokens, -2, keepdims=True), tokens], -2), None
+    count = jnp.maximum(jnp.sum(valid, -2, keepdims=True, dtype=tokens.dtype), 1)
+    tokens = jnp.concatenate([jnp.sum(tokens, -2, keepdims=True) / count, tokens], -2)
+    return tokens, jnp.concatenate([jnp.ones_like(valid[..., :1, :]), valid], -2)
+
+
+def _weigh(tokens: Array, valid: Array | None, query: Array, parameters: Mapping[str, Array | None]) -> Array:
+    """The average of the tokens for each head: (..., heads, channels)."""
+    looking = jnp.einsum("...c,chd->...hd", query, parameters["query_kernel"])
+    if parameters["query_bias"] is not None:
+        looking += jnp.broadcast_to(parameters["query_bias"], looking.shape)
+    looking = jnp.einsum("...hd,chd->...hc", looking / math.sqrt(looking.shape[-1]), parameters["key_kernel"])
+    looking = jnp.broadcast_to(looking, (*tokens.shape[:-2], *looking.shape[-2:]))
+    logits = jnp.einsum("...hc,...nc->...nh", looking, tokens)
+    holds = None if valid is None else jnp.broadcast_to(valid, logits.shape)
+    weights = jax.nn.softmax(logits, -2, where=holds)
+    if holds is not None:
+        weights = jnp.where(holds, weights, lax.full_like(weights, 0))
+    return jnp.einsum("...nh,...nc->...hc", weights, tokens)
+
+
+def _project(averages: Array, parameters: Mapping[str, Array | None]) -> Array:
+    values = jnp.einsum("...hc,chd->...hd", averages, parameters["value_kernel"])
+    if parameters["value_bias"] is not None:
+        values += jnp.broadcast_to(parameters["value_bias"], values.shape)
+    result = jnp.einsum("...hd,hdo->...o", values, parameters["out_kernel"])
+    if parameters["out_bias"] is not None:
+        result += jnp.broadcast_to(parameters["out_bias"], result.shape)
+    return result
