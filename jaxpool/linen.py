@@ -16,8 +16,7 @@ from typing import Any, ClassVar
 
 import flax.linen as nn
 
-from jaxpool import _modules
-from jaxpool._learned import learned
+from jaxpool import _learned, _modules
 from jaxpool._ops import (
     adaptive,
     attention,
@@ -60,7 +59,7 @@ class Pooling(nn.Module):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         settings = {name: getattr(self, field) for name, field in self._arguments.items()}
         arrays = self._call_signature.bind(*args, **kwargs).arguments
-        starts = learned(self._function).start(settings, _modules.channel_count(settings, arrays))
+        starts = _learned.learned(self._function).start(settings, _modules.channel_count(settings, arrays))
         weights = {name: self.param(name, start.make) for name, start in starts.items()}
         make_key = functools.partial(self.make_rng, _modules.STREAM)
         return _modules.call(self._function, settings, weights, arrays, make_key)

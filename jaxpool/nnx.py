@@ -16,8 +16,7 @@ from flax import nnx
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxpool import _modules
-from jaxpool._learned import Start, learned
+from jaxpool import _learned, _modules
 from jaxpool._ops import (
     adaptive,
     attention,
@@ -73,8 +72,8 @@ class Pooling(nnx.Module):
         other = ("rngs", "num_features")
         return {name: getattr(self, name) for name in self.__signature__.parameters if name not in other}
 
-    def _starts(self) -> dict[str, Start]:
-        return learned(self._function).start(self._settings(), getattr(self, "num_features", 1))
+    def _starts(self) -> dict[str, _learned.Start]:
+        return _learned.learned(self._function).start(self._settings(), getattr(self, "num_features", 1))
 
     def _make_key(self) -> Array:
         if self.rngs is None:
@@ -94,9 +93,9 @@ def _module(
 ) -> Callable[_Arguments, Pooling]:
     namespace = _modules.class_namespace(function, __name__)
     parameters = _modules.parameters(function)
-    if learned(function).sized:
+    if _learned.learned(function).sized:
         parameters.insert(0, _NUM_FEATURES)
-    if learned(function).sampled:
+    if _learned.learned(function).sampled:
         parameters.append(_RNGS)
     elif _modules.is_random(function):
         parameters.append(_RNGS.replace(default=None))

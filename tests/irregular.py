@@ -71,6 +71,7 @@ ADAPTIVE = (
     _adaptive("channels first", (2, 3, 7, 5), (4, 2), 1, transforms=True),
     _adaptive("no channels", (2, 5, 7), (3, 4), None),
     _adaptive("3d", (1, 4, 3, 5, 1), (3, 2, 3)),
+    _adaptive("large bins", (1, 19, 17, 2), (2, 2)),
 )
 
 

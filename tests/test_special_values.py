@@ -154,3 +154,30 @@ def test_gradients_of_infinite_cotangents_stay_with_the_selected(name):
     (gradient,) = pullback(np.float32([INF, NAN])[:, None])
     expected = [0, INF, NAN, 0] if name == "max_pool" else [INF, 0, 0, NAN]
     np.testing.assert_array_equal(gradient[:, 0], np.float32(expected))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.float64])
+@pytest.mark.parametrize("order", ["max", "min"])
+def test_nan_is_found_in_large_windows(order, dtype, request):
+    """XLA's own reduction by a maximum loses it on CPU with jaxlib 0.12, beyond some size."""
+    if dtype == np.float64:
+        request.getfixturevalue("x64")
+    inputs = np.random.RandomState(0).rand(2, 120, 110, 3).astype(dtype)
+    inputs[0, 77, 31, 1] = NAN
+    pool = getattr(jaxpool, f"{order}_pool")
+    expected = np.zeros((2, 3), bool)
+    expected[0, 1] = True
+    for pooled in (
+        getattr(jaxpool, f"global_{order}_pool")(inputs),
+        pool(inputs, (120, 110))[:, 0, 0],
+        pool(inputs, (120, 110), return_indices=True)[0][:, 0, 0],
+        jnp.squeeze(jaxpool.adaptive_max_pool(inputs, (1, 1)), (1, 2)) if order == "max" else None,
+    ):
+        if pooled is not None:
+            np.testing.assert_array_equal(np.isnan(np.asarray(pooled, np.float32)), expected)
+    index = pool(inputs, (120, 110), return_indices=True)[1]
+    assert index[0, 0, 0, 1] == 77 * 110 + 31
+    function = jax.jit(lambda x: jnp.sum(getattr(jaxpool, f"global_{order}_pool")(x)))
+    gradient = np.asarray(jax.grad(function)(inputs), np.float32)
+    assert gradient[0, 77, 31, 1] == 1
+    assert gradient.sum() == 6

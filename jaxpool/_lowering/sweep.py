@@ -267,8 +267,11 @@ def flat_places(shape: Sequence[int], positions: Mapping[int, Array]) -> Array:
     joint = jnp.broadcast_shapes(others, *(index.shape for index in positions.values()))
     places, stride = jnp.zeros((1,) * len(joint), np.int32), 1
     for d in reversed(range(len(joint))):
-        index = positions[d] if d in positions else lax.broadcasted_iota(np.int32, _along(d, joint), d)
-        places, stride = places + index * stride, stride * shape[d]
+        if d in positions:
+            places += positions[d] * stride
+        elif shape[d] > 1:  # one of length 1 may have become longer by the positions along others
+            places += lax.broadcasted_iota(np.int32, _along(d, joint), d) * stride
+        stride *= shape[d]
     return jnp.broadcast_to(places, joint)
 
 

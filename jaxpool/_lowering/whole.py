@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 from jax import Array, lax
@@ -22,13 +23,29 @@ class Whole:
 
     Attributes:
       together: whether a value and its index are one reduction, or the value is kept for the index's own.
+      in_slices: how many slices of an array are joined at once to select a value; 0 for a reduction of XLA's.
     """
 
     together: bool
+    in_slices: int = 0
 
     def select_value(self, operand: Array, window: Window, order: str) -> Array:
+        if self.in_slices:
+            return self._select_in_slices(operand, window, order)
         reducer = {"max": lax.max, "min": lax.min}[order]
         return _reduce(operand, ordering.identity(order, operand.dtype), reducer, window)
+
+    def _select_in_slices(self, operand: Array, window: Window, order: str) -> Array:
+        dtype, keys = operand.dtype, ordering.has_keys(operand.dtype)
+        value = ordering.to_keys(operand, order) if keys else operand
+        for d in window.pooled:
+            while (length := value.shape[d]) > 1:
+                # What is in two slices, for they need not be even, is selected no less.
+                part = -(-length // self.in_slices)
+                starts = [min(i * part, length - part) for i in range(-(-length // part))]
+                slices = [lax.slice_in_dim(value, start, start + part, axis=d) for start in starts]
+                value = _barrier(functools.reduce(functools.partial(ordering.first, order), slices))
+        return ordering.from_keys(value, dtype) if keys else value
 
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
         numbers, none = _numbers(operand, window), np.array(np.iinfo(np.int32).max, np.int32)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
 from typing import SupportsIndex
 
@@ -15,10 +14,9 @@ from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers, static_length
 from jaxpool._ops._arrays import as_real
-from jaxpool._ops.smooth import order_of_norm
-from jaxpool._precision import accumulation_dtype
+from jaxpool._ops.smooth import lp_norm, order_of_norm
 from jaxpool._shards import refuse_layout
-from jaxpool._window import spatial_axes
+from jaxpool._window import Axis, Window, spatial_axes
 
 
 def polyphase_pool(
@@ -40,7 +38,7 @@ def polyphase_pool(
     pool, a network of circular convolutions and such pools does not see shifts at all.
 
     - Ties go to the first component in row-major order of $r$. The gradient goes to the one that is kept.
-    - Norms are relative to the image's largest magnitude, and added in float32 or wider: nothing overflows.
+    - Norms are worked out as `lp_pool` does, so that nothing overflows.
     - A component with a NaN is kept before others; infinite elements count as the largest.
 
     Args:
@@ -90,14 +88,11 @@ def polyphase_pool(
 def _keep(array: Array, steps: tuple[int, ...], image: tuple[int, ...], p: float) -> Array:
     starts = [phase for phase in np.ndindex(*steps) if _fits(phase, array)]
     phases = [lax.slice(array, phase, array.shape, steps) for phase in starts]
-    wide = lax.stop_gradient(array).astype(accumulation_dtype(array.dtype))
-    largest = jnp.max(jnp.abs(wide), image, keepdims=True, initial=0)
-    scale = jnp.where((largest > 0) & (largest < np.inf), largest, lax.full_like(largest, 1))
-    sizes = [_size(lax.slice(wide, start, wide.shape, steps) / scale, image, p) for start in starts]
-    kept, most = phases[0], sizes[0]
-    for phase, size in zip(phases[1:], sizes[1:], strict=True):
-        better = (size > most) | (jnp.isnan(size) & ~jnp.isnan(most))
-        kept, most = jnp.where(better, phase, kept), jnp.where(better, size, most)
+    norms = [_norm(lax.stop_gradient(phase), image, p) for phase in phases]
+    kept, most = phases[0], norms[0]
+    for phase, norm in zip(phases[1:], norms[1:], strict=True):
+        better = (norm > most) | (jnp.isnan(norm) & ~jnp.isnan(most))
+        kept, most = jnp.where(better, phase, kept), jnp.where(better, norm, most)
     return kept
 
 
@@ -105,9 +100,7 @@ def _fits(phase: tuple[int, ...], array: Array) -> bool:
     return all(first < max(length, 1) for first, length in zip(phase, array.shape, strict=True))
 
 
-def _size(component: Array, image: tuple[int, ...], p: float) -> Array:
-    """What grows with the norm of a component."""
-    magnitudes = jnp.abs(component)
-    if p == math.inf:
-        return jnp.max(magnitudes, image, keepdims=True, initial=0)
-    return jnp.sum(magnitudes**p, image, keepdims=True)
+def _norm(component: Array, image: tuple[int, ...], p: float) -> Array:
+    lengths = {d: component.shape[d] for d in image}
+    window = Window(tuple(Axis(n, n) if (n := lengths.get(d)) else None for d in range(component.ndim)))
+    return lp_norm(component, window, p)
