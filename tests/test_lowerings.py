@@ -214,3 +214,26 @@ def test_sums_are_linear_maps_and_each_others_transpose():
         forward = add_p.bind(x, window=window, divisor=divisor)
         backward = spread_p.bind(y, window=window, divisor=divisor)
         np.testing.assert_allclose(np.sum(forward * y), np.sum(x * backward), rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+def test_select_and_scatter_of_split_arrays_finds_the_same(name):
+    """Ties, infinities and NaN, by the comparison that XLA's partitioner knows."""
+    values = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 1.0, 2.0]
+    inputs = np.random.RandomState(0).choice(values, (4, 9, 9, 8)).astype(np.float32)
+
+    def gradient():
+        return jax.jit(jax.grad(lambda x: jnp.sum(getattr(jaxpool, name)(x, (2, 2), (2, 2)))))(inputs)
+
+    expected = gradient()
+    with forced("native"):
+        alone = gradient()
+    before = native.partitioned.set(True)
+    try:
+        window = make_window(inputs.shape, (2, 2), (2, 2))
+        ones = jnp.ones(window.output_shape(inputs.shape), jnp.float32)
+        split = native.scatter(ones, None, jnp.asarray(inputs), window, name[:3])
+    finally:
+        native.partitioned.reset(before)
+    np.testing.assert_array_equal(split, expected)
+    np.testing.assert_array_equal(alone, expected)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
-from jax.sharding import NamedSharding
+from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import jaxpool
@@ -269,3 +269,20 @@ def test_four_tpus_exchange_halos_and_nothing_else(name, size, stride, sides):
     alone = TPU.compile(functools.partial(both, pool), jax.ShapeDtypeStruct(part, np.float32))
     temporaries = [p.memory_analysis().temp_size_in_bytes for p in (program, alone)]
     assert temporaries[0] <= temporaries[1] + 2 * math.prod(part) * 4
+
+
+@pytest.mark.parametrize("kind", [AxisType.Auto, AxisType.Explicit], ids=str)
+@pytest.mark.parametrize("spec", [P("x"), P(None, None, None, "x")], ids=str)
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+def test_batches_and_channels_of_four_tpus_cost_no_collective(name, spec, kind):
+    """By XLA's own partitioner, which knows few functions that select."""
+    mesh = jax.make_mesh((4,), ("x",), axis_types=(kind,), devices=TPU.devices)
+    sharding = NamedSharding(mesh, spec)
+
+    def gradient(x):
+        return jax.grad(lambda x: jnp.sum(jnp.sin(getattr(jaxpool, name)(x, (3, 3), (2, 2), "SAME"))))(x)
+
+    inputs = jax.ShapeDtypeStruct((8, 12, 12, 8), jnp.float32, sharding=sharding)
+    text = jax.jit(gradient, out_shardings=sharding).lower(inputs).compile().as_text()
+    assert "select-and-scatter" in text
+    assert not any(collectives(text).values())

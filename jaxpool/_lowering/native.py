@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,9 @@ from jaxpool._lowering.divisors import divide
 from jaxpool._lowering.order import identity
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Axis, Divisor, Window
+
+# Whether XLA's partitioner splits the arrays of the program that is being lowered over devices.
+partitioned: contextvars.ContextVar[bool] = contextvars.ContextVar("partitioned", default=False)
 
 _REDUCERS = {"max": lax.max, "min": lax.min}
 
@@ -70,6 +75,8 @@ def scatter(cotangent: Array, index: Array, operand: Array, window: Window, orde
         # A current NaN stays, so the first NaN wins; the comparison lets a later NaN replace a number.
         return keeps(current, candidate) | (current != current)
 
+    if partitioned.get():
+        operand, select = _nan_as_infinity(operand, order), keeps
     scalar = jax.ShapeDtypeStruct((), wide)
     selecting, adding = jax.make_jaxpr(select)(scalar, scalar), jax.make_jaxpr(lax.add)(scalar, scalar)
     result = lax.select_and_scatter_p.bind(
@@ -83,6 +90,18 @@ def scatter(cotangent: Array, index: Array, operand: Array, window: Window, orde
         **_arguments(window),
     )
     return result.astype(dtype)
+
+
+def _nan_as_infinity(operand: Array, order: str) -> Array:
+    """Numbers that a comparison alone orders, with NaN before all others.
+
+    XLA's partitioner gathers all of an array, even one that is split along its batch, unless it knows the
+    function that selects: a comparison of its two arguments. On one TPU, one more pass moves a third more.
+    """
+    limits = jnp.finfo(operand.dtype)
+    bound, nan = (limits.max, np.inf) if order == "max" else (limits.min, -np.inf)
+    finite = {"max": lax.min, "min": lax.max}[order](operand, lax.full_like(operand, bound))
+    return lax.select(operand != operand, lax.full_like(operand, nan), finite)
 
 
 def _sum(operand: Array, window: Window) -> Array:

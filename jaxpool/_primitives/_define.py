@@ -15,6 +15,7 @@ from jax.interpreters import ad, batching, mlir
 from jax.sharding import AbstractMesh, use_abstract_mesh
 
 from jaxpool._lowering import PLATFORMS, carry_out
+from jaxpool._lowering.native import partitioned
 from jaxpool._window import Window
 
 
@@ -75,9 +76,20 @@ def _lowering_rule(platform: str | None, name: str, multiple_results: bool) -> C
     def rule(ctx: Any, *operands: Any, **params: Any) -> Any:
         with use_abstract_mesh(no_mesh):
             plain = [ShapedArray(aval.shape, aval.dtype) for aval in ctx.avals_in]
-        return lower(ctx.replace(avals_in=plain), *operands, **params)
+        before = partitioned.set(_is_partitioned(ctx.module_context.axis_context))
+        try:
+            return lower(ctx.replace(avals_in=plain), *operands, **params)
+        finally:
+            partitioned.reset(before)
 
     return rule
+
+
+def _is_partitioned(context: Any) -> bool:
+    """Whether XLA splits arrays over devices; inside `jax.shard_map` the program has done so."""
+    if hasattr(context, "manual_axes"):
+        return frozenset(context.mesh.axis_names) != context.manual_axes
+    return (getattr(context, "num_devices", None) or 1) > 1
 
 
 def _batching_rule(primitive: Primitive) -> Callable:
