@@ -72,11 +72,13 @@ def scatter(cotangent: Array, index: Array, operand: Array, window: Window, orde
     keeps = lax.ge if order == "max" else lax.le
 
     def select(current: Array, candidate: Array) -> Array:
+        if partitioned.get():
+            return keeps(current, candidate)
         # A current NaN stays, so the first NaN wins; the comparison lets a later NaN replace a number.
         return keeps(current, candidate) | (current != current)
 
     if partitioned.get():
-        operand, select = _nan_as_infinity(operand, order), keeps
+        operand = _nan_as_infinity(operand, order)
     scalar = jax.ShapeDtypeStruct((), wide)
     selecting, adding = jax.make_jaxpr(select)(scalar, scalar), jax.make_jaxpr(lax.add)(scalar, scalar)
     result = lax.select_and_scatter_p.bind(

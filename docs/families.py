@@ -1,0 +1,64 @@
+"""The pools that the site shows: families in the order of its pages, and the gallery's call of each pool.
+
+Calls see what `gallery_inputs.py` defines. Gradients are by `photo`, or by `values` where a call has them.
+"""
+
+FAMILIES = {
+    "Select": {
+        "max_pool": "jaxpool.max_pool(photo, (6, 6), (6, 6))",
+        "min_pool": "jaxpool.min_pool(photo, (6, 6), (6, 6))",
+        "median_pool": "jaxpool.median_pool(photo, (6, 6), (6, 6))",
+        "quantile_pool": "jaxpool.quantile_pool(photo, (6, 6), (6, 6), q=0.25)",
+    },
+    "Sum": {
+        "avg_pool": "jaxpool.avg_pool(photo, (6, 6), (6, 6))",
+        "sum_pool": "jaxpool.sum_pool(photo, (6, 6), (3, 3))",
+    },
+    "Smooth": {
+        "lp_pool": "jaxpool.lp_pool(photo, (6, 6), (6, 6), p=4.0)",
+        "logsumexp_pool": "jaxpool.logsumexp_pool(photo, (6, 6), (6, 6), temperature=0.1, mean=True)",
+        "soft_pool": "jaxpool.soft_pool(photo, (6, 6), (6, 6), temperature=0.1)",
+    },
+    "Spread": {
+        "var_pool": "jaxpool.var_pool(photo, (6, 6), (6, 6))",
+        "std_pool": "jaxpool.std_pool(photo, (6, 6), (6, 6))",
+    },
+    "General": {
+        "pool": "jaxpool.pool(photo, 0.0, jnp.hypot, (6, 6), (6, 6))",
+    },
+    "Anti-aliased": {
+        "blur_pool": "jaxpool.blur_pool(photo, 5, (4, 4))",
+        "max_blur_pool": "jaxpool.max_blur_pool(photo, (3, 3), (4, 4), filter_size=5)",
+        "polyphase_pool": "jaxpool.polyphase_pool(photo, (4, 4))",
+    },
+    "Learned": {
+        "subsample_pool": "jaxpool.subsample_pool(photo, 4 / 36, -1.5, (6, 6), (6, 6), activation=True)",
+        "mixed_pool": "jaxpool.mixed_pool(photo, jnp.array(0.5), (6, 6), (6, 6))",
+        "gated_pool": "jaxpool.gated_pool(photo, gate, (6, 6), (6, 6))",
+        "gem_pool": "jaxpool.gem_pool(photo, jnp.array(8.0), (6, 6), (6, 6))",
+        "global_gem_pool": "jaxpool.global_gem_pool(photo, jnp.array(8.0), (0, 1))",
+        "lip_pool": "jaxpool.lip_pool(photo, logits, (6, 6), (6, 6))",
+        "attention_pool": "jaxpool.attention_pool(photo, query, eye, eye, eye, out, axis=(0, 1))",
+    },
+    "Adaptive": {
+        "adaptive_avg_pool": "jaxpool.adaptive_avg_pool(photo, (25, 25))",
+        "adaptive_max_pool": "jaxpool.adaptive_max_pool(photo, (25, 25))",
+    },
+    "Global": {
+        "global_avg_pool": "jaxpool.global_avg_pool(photo, (0, 1))",
+        "global_max_pool": "jaxpool.global_max_pool(photo, (0, 1))",
+        "global_min_pool": "jaxpool.global_min_pool(photo, (0, 1))",
+        "global_sum_pool": "jaxpool.global_sum_pool(photo, (0, 1))",
+        "global_lp_pool": "jaxpool.global_lp_pool(photo, (0, 1), p=4.0)",
+        "global_logsumexp_pool": "jaxpool.global_logsumexp_pool(photo, (0, 1), temperature=0.1, mean=True)",
+    },
+    "Random": {
+        "fractional_max_pool": "jaxpool.fractional_max_pool(key, photo, (6, 6), (25, 25))",
+        "fractional_avg_pool": "jaxpool.fractional_avg_pool(key, photo, (6, 6), (25, 25))",
+        "stochastic_pool": "jaxpool.stochastic_pool(key, photo, (6, 6), (6, 6))",
+    },
+    "Back": {
+        "max_unpool": "jaxpool.max_unpool(values, indices, (120, 120))",
+        "avg_unpool": "jaxpool.avg_unpool(values, (120, 120), (6, 6), (6, 6))",
+    },
+}

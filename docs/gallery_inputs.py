@@ -1,0 +1,15 @@
+import jax
+import jax.numpy as jnp
+from skimage.data import chelsea
+
+import jaxpool
+
+photo = jnp.asarray(chelsea()[30:270, 120:360] / 255, jnp.float32)
+photo = jaxpool.avg_pool(photo, (2, 2), (2, 2))
+
+key = jax.random.key(0)
+values, indices = jaxpool.max_pool(photo, (6, 6), (6, 6), return_indices=True)
+gate = jnp.full((6, 6), 0.1)  # more light in a window, more of its maximum
+logits = -20.0 * photo.mean(-1, keepdims=True)  # the darker a pixel, the more it counts
+query = 10.0 * jnp.array([-1.0, 2.0, -1.0])  # green, which is the color of the eyes
+eye, out = jnp.eye(3)[:, None], jnp.eye(3)[None]  # one head that projects nothing
