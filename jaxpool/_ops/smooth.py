@@ -324,10 +324,10 @@ def softmax_average(
     """Averages of windows, weighted by exponentials of the logits, of which `largest` are the maxima."""
     weight, reference = exponential(temperature), _finite(largest)
     total = weighted_sum(lax.full_like(values, 1), logits, reference, window, weight)
-    # Else the two share the weight of each tap as an array: for 5x5 taps 364 kernels in place of 4, which
-    # compile for three times as long.
-    values, logits, reference = settle((values, logits, reference))
-    return weighted_sum(values, logits, reference, window, weight) / _or_one(total)
+    # Else XLA:CPU has the two share the weight of each tap as an array: for 5x5 taps 364 kernels in place of
+    # 4, which compile for three times as long.
+    apart = settle(reference)
+    return weighted_sum(values, logits, apart, window, weight) / _or_one(total)
 
 
 @functools.cache
