@@ -2,11 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import jaxpool
 from tests import reference
@@ -128,6 +130,16 @@ def with_dtypes(everywhere: tuple[str, ...], elsewhere: tuple[str, ...]) -> list
     """All geometries in some dtypes, and those for derivatives in others too: each is a program."""
     pairs = [(case, dtype) for dtype in everywhere for case in CASES]
     return pairs + [(case, dtype) for dtype in elsewhere for case in DERIVATIVE_CASES]
+
+
+def by_turns(*choices: Iterable[Any], one_in: int) -> list[Any]:
+    """All combinations, of which a run of all tests takes one in so many, and of each choice as many."""
+    return [
+        pytest.param(*values, marks=() if sum(numbers) % one_in == 0 else pytest.mark.exhaustive)
+        for numbers, values in (
+            zip(*chosen, strict=True) for chosen in itertools.product(*map(enumerate, choices))
+        )
+    ]
 
 
 def product(inputs, *arguments, **options):

@@ -48,9 +48,6 @@ GEOMETRIES = [
 ]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
-@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
-@pytest.mark.parametrize("arguments", GEOMETRIES, ids=str)
 @pytest.mark.parametrize(
     "values",
     [
@@ -66,6 +63,9 @@ GEOMETRIES = [
     ],
     ids=str,
 )
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+@pytest.mark.parametrize("arguments", GEOMETRIES, ids=str)
 def test_special_values(values, arguments, name, dtype):
     inputs = np.random.RandomState(0).choice(values, (2, 5, 6, 2)).astype(dtype)
     _check(name, inputs, *arguments)

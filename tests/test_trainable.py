@@ -15,7 +15,7 @@ from jax.sharding import PartitionSpec as P
 import jaxpool
 from jaxpool.sharding import spatial
 from tests import reference
-from tests.cases import assert_close, distinct, random
+from tests.cases import assert_close, by_turns, distinct, random
 from tests.test_sharding import assert_same, collectives
 
 NAN, INF = np.nan, np.inf
@@ -281,13 +281,7 @@ SPATIAL |= {
 }
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if number % 2 == 0 else pytest.mark.exhaustive)
-        for number, name in enumerate(SPATIAL)
-    ],
-)
+@pytest.mark.parametrize("name", by_turns(SPATIAL, one_in=2))
 def test_split_along_space(name):
     text = assert_same(SPATIAL[name], P(None, "y", "x"), distinct((1, 16, 16, 3), np.float32))
     counts = collectives(text)

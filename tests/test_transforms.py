@@ -11,13 +11,13 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import jaxpool
-from tests.cases import CASES, KINDS, ODD_CASES, SIMPLE, curved, distinct, random
+from tests.cases import CASES, KINDS, ODD_CASES, SIMPLE, by_turns, curved, distinct, random
 from tests.irregular import GROUPS
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 # One selection, one sum and one composition: minimum and maximum share their rules of transformation.
-each_kind = pytest.mark.parametrize("function", [f for f in KINDS if f.name != "min_pool"], ids=str)
-each_case = pytest.mark.parametrize("case", ODD_CASES, ids=str)
+each_kind = pytest.mark.parametrize("function", KINDS, ids=str)
+in_each_case = pytest.mark.parametrize(("case", "function"), by_turns(ODD_CASES, KINDS, one_in=2), ids=str)
 
 
 def _bind(function, case):
@@ -54,8 +54,7 @@ def test_disabled_jit_gives_the_same(name):
         chex.assert_trees_all_close(value_and_gradient(), expected, rtol=1e-5)
 
 
-@each_kind
-@each_case
+@in_each_case
 def test_vmap(case, function):
     pool = _bind(function, case)
     stack = np.stack([distinct(case.shape, np.float32, seed) for seed in range(3)])
@@ -69,8 +68,7 @@ def test_vmap(case, function):
     chex.assert_trees_all_close(jax.vmap(_gradient(pool))(stack), gradients, rtol=1e-5, atol=1e-6)
 
 
-@each_kind
-@each_case
+@in_each_case
 def test_vmap_over_the_tangent_only(case, function):
     pool, inputs = _bind(function, case), distinct(case.shape, np.float32)
     tangents = np.stack([random(case.shape, np.float32, seed) for seed in range(3)])
@@ -90,8 +88,7 @@ def test_vmap_twice_with_indices(name):
     chex.assert_trees_all_equal(jax.vmap(jax.vmap(pool))(stack), pool(stack))
 
 
-@each_kind
-@each_case
+@in_each_case
 def test_remat_and_scan(case, function):
     pool, inputs = _bind(function, case), distinct(case.shape, np.float32)
     expected = _gradient(pool)(inputs)
@@ -141,10 +138,15 @@ def test_replicated_inputs_in_shard_map(function):
     chex.assert_trees_all_close(jax.jit(jax.grad(sharded))(inputs, weights), expected, rtol=1e-5, atol=1e-6)
 
 
-@each_kind
-@pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit], ids=str)
 @pytest.mark.parametrize(
-    "name", ["overlap stride", "channels first", "dilation stride", "windows of padding"]
+    ("name", "axis_type", "function"),
+    by_turns(
+        ["overlap stride", "channels first", "dilation stride", "windows of padding"],
+        [AxisType.Auto, AxisType.Explicit],
+        KINDS,
+        one_in=2,
+    ),
+    ids=str,
 )
 def test_on_a_mesh(name, axis_type, function):
     case = next(case for case in CASES if case.name == name)
@@ -294,8 +296,7 @@ def test_export_of_groups_with_symbolic_batch(name):
     chex.assert_trees_all_close(loaded.call(inputs), jax.jit(both)(inputs), rtol=1e-5, atol=1e-6)
 
 
-@each_kind
-@each_case
+@in_each_case
 def test_export_to_every_platform_with_symbolic_batch(case, function):
     channels = 0 if case.options.get("channel_axis", -1) is None else 1
     if len(case.shape) == len(case.window_shape) + channels:
