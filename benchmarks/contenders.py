@@ -160,13 +160,18 @@ def pytorch_contender(case: AnyCase, inputs: jax.Array, cotangent: jax.Array) ->
     variable = x.clone().requires_grad_()
     value = pool(variable)
 
+    def pull_back(value: torch.Tensor, **options: bool) -> torch.Tensor:
+        (pulled,) = torch.autograd.grad(value, variable, gradient, **options)
+        # That of a sum is a view of the cotangent: it is written out, as all the others are.
+        return pulled.clone() if 0 in pulled.stride() else pulled
+
     def both():
         value = pool(variable)
-        return value, torch.autograd.grad(value, variable, gradient)
+        return value, pull_back(value)
 
     calls = {
         "forward": torch.no_grad()(lambda: pool(x)),
-        "backward": lambda: torch.autograd.grad(value, variable, gradient, retain_graph=True),
+        "backward": lambda: pull_back(value, retain_graph=True),
         "both": both,
     }
     result = value.detach() if value.ndim == 2 else value.detach().movedim(1, case.channel_axis)

@@ -30,9 +30,13 @@ _FEW = 16
 class _Irregular(Passes):
     """Windows that start anywhere, one axis at a time: along both at once, more would be gathered."""
 
+    def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
+        if not _are_shared(window):
+            return super().select(operand, window, order)
+        return folds.select(operand, window, self._stages(window), order, self.style)
+
     def scatter(self, cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-        bins = [window.pooled[d] for d in window.bins]
-        if all(b.starts.size == b.windows for b in bins):
+        if _are_shared(window):
             return super().scatter(cotangent, index, operand, window, order)
         # Where each channel has windows of its own, loops over those of a cell are no vectors: 210 ms. A
         # scatter, one element after the other and so always in the same order, takes 40.
@@ -45,10 +49,15 @@ class _Irregular(Passes):
         return received.reshape(operand.shape).astype(cotangent.dtype)
 
 
+def _are_shared(window: Window) -> bool:
+    """Whether all batch entries and channels have the same windows."""
+    return all(window.pooled[d].starts.size == window.pooled[d].windows for d in window.bins)
+
+
 irregular = _Irregular(folds.RUNS, most_taps=1, most_in_line=1)
 # XLA's own reduction by lax.max loses every NaN with jaxlib 0.12. One by comparisons takes 12 ms, and slices
 # 2.4 ms, where XLA's takes 1.7.
-whole = Whole(together=False, in_slices=8)
+whole = Whole(in_slices=8)
 
 gather = _passes.gather
 scatter = _passes.scatter

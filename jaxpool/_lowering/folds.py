@@ -68,9 +68,9 @@ def select(
         value_stages = stages
     keys = _has_keys(operand, style)
     padding = ordering.identity(order, operand.dtype, keys=keys)
-    *sources, value = _select_values(operand, value_stages, order, style)
+    *sources, value = _select_values(operand, value_stages, order, style, reread=True)
     if not style.together:
-        value = _barrier(value)
+        *sources, value = _barrier((*sources, value))
     sources = sources[: len(stages)]
     if keys:
         sources = [ordering.with_one_zero(source) for source in sources]
@@ -82,18 +82,20 @@ def select(
         lowest = _first_elements(window) if stage is stages[-1] else {}
         fold = functools.partial(_first_tie, selected, stage, window.index_dtype, lowest)
         inner = [] if index is None else [Source(_barrier(index))]
-        index = over_windows(fold, stage.window, Source(array, padding), *inner, pad=style.pad)
+        index = over_windows(fold, stage.window, Source(array, padding), *inner, pad=style.pad, reread=True)
     return _barrier((value, index))
 
 
-def _select_values(operand: Array, stages: Sequence[Stage], order: str, style: Style) -> list[Array]:
+def _select_values(
+    operand: Array, stages: Sequence[Stage], order: str, style: Style, *, reread: bool = False
+) -> list[Array]:
     """What each stage selects from, and the value, which alone has no barrier; within, keys where faster."""
     dtype, keys = operand.dtype, _has_keys(operand, style)
     padding = ordering.identity(order, dtype, keys=keys)
     values = [ordering.to_keys(operand, order) if keys else operand]
     for stage in stages:
         fold = functools.partial(_first, order)
-        value = over_windows(fold, stage.window, Source(values[-1], padding), pad=style.pad)
+        value = over_windows(fold, stage.window, Source(values[-1], padding), pad=style.pad, reread=reread)
         value = Source(value, padding).padded(stage.pads).array
         values.append(value if stage is stages[-1] else _barrier(value))
     if keys:

@@ -13,7 +13,7 @@ from jaxpool._window import Divisor, Window
 # also needs atomics. Beyond, XLA cuts the pass in pieces by itself, and takes long to do it.
 _passes = Passes(folds.PADDED, most_taps=32, most_in_line=8)
 irregular = _passes
-whole = Whole(together=True)
+whole = Whole()
 
 # XLA fuses reduce-window with what comes before and after it.
 select_value = native.select_value

@@ -29,7 +29,7 @@ class Passes:
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
         if not window.bins:
             return folds.select(operand, window, self._stages(window), order, self.style)
-        # In stages, XLA would gather what one of them selected anew for each tap of the next.
+        # In stages, a kernel would gather what one of them selected anew for each tap of the next.
         if window.taps > _MOST_AT_ONCE:
             return unfold.select(operand, window, order)
         return folds.select(operand, window, [Stage(window)], order, self.style)

@@ -11,7 +11,8 @@ Near the ends of an array some taps fall into the padding. There are two ways to
   padded, because runs would break up that loop.
 - by padding the slice of each tap to the length of the results (`pad=True`): a GPU compares an index for it.
 
-Where windows start and stop anywhere, the elements of a tap are gathered.
+Where windows start and stop anywhere, the elements of a tap are gathered. For XLA:CPU, such results are cut
+in two where others read them: it keeps what is concatenated, and would gather the rest anew for each reader.
 
 Towards the cells, those whose positions agree modulo the stride are a *phase*: the same taps cover them all.
 """
@@ -67,6 +68,13 @@ class _Gathered:
     number: int | Array
     position: Array
     holds: Array
+
+    def of(self, start: int, stop: int, dimension: int) -> _Gathered:
+        """The tap for some of the results."""
+        parts = (self.number, self.position, self.holds)
+        return _Gathered(
+            *(p if isinstance(p, int) else lax.slice_in_dim(p, start, stop, axis=dimension) for p in parts)
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,12 +180,15 @@ def window_taps(array: Array, padding: Any, window: Window) -> list[Array]:
     return [tap.read(source) for tap in Block(runs, window.tap_strides).taps()]
 
 
-def over_windows(fold: Fold, window: Window, *sources: Source, pad: bool) -> Array:
-    """Each window folded from its cells; `fold` computes one block of the result from the sources."""
+def over_windows(fold: Fold, window: Window, *sources: Source, pad: bool, reread: bool = False) -> Array:
+    """Each window folded from its cells; `fold` computes one block of the result from the sources.
+
+    Results that are `reread`, as a value is for its index, are not left to be computed anew.
+    """
     segments = {}
     for d, axis in window.pooled.items():
         if isinstance(axis, PlacedBins):
-            segments[d] = [[[_Run(0, 1, axis.windows, 1, _window_taps(axis))]]]
+            segments[d] = [[_gathered_runs(axis.windows, _window_taps(axis), d, cut=reread and not pad)]]
             continue
         runs = _window_runs(axis, pad)
         if _too_many(runs, axis.stride, d, window) and all(s.padding is not None for s in sources):
@@ -192,7 +203,7 @@ def over_cells(fold: Fold, window: Window, *sources: Source, pad: bool) -> Array
     segments = {}
     for d, axis in window.pooled.items():
         if isinstance(axis, PlacedBins):
-            segments[d] = [[[_Run(0, 1, axis.length, 1, _cell_taps(axis, d))]]]
+            segments[d] = [[_gathered_runs(axis.length, _cell_taps(axis, d), d, cut=not pad)]]
             continue
         segments[d] = _cell_segments(axis, pad)
         if _too_many(segments[d][0][0], axis.stride, d, window):
@@ -229,6 +240,14 @@ def _cell_runs(axis: Axis, cell: int, count: int, pad: bool) -> list[_Run]:
     windows = np.arange(count)[:, None] + first
     runs = _runs((windows >= 0) & (windows < axis.windows), taps, first, 1, pad)
     return [dataclasses.replace(run, start=cell + run.start * axis.stride, apart=axis.stride) for run in runs]
+
+
+def _gathered_runs(length: int, taps: tuple[_Gathered, ...], dimension: int, *, cut: bool) -> list[_Run]:
+    ends = [0, length // 2, length] if cut and length > 1 else [0, length]
+    return [
+        _Run(start, 1, stop - start, 1, tuple(tap.of(start, stop, dimension) for tap in taps))
+        for start, stop in itertools.pairwise(ends)
+    ]
 
 
 def _window_taps(bins: PlacedBins) -> tuple[_Gathered, ...]:

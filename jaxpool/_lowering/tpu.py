@@ -12,7 +12,7 @@ from jaxpool._window import Window
 
 _passes = Passes(folds.PADDED, most_taps=32, most_in_line=8)
 irregular = _passes
-whole = Whole(together=True)
+whole = Whole()
 
 select_value = native.select_value
 add = native.add

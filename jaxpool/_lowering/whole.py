@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Sequence
 
+import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
@@ -15,6 +17,7 @@ from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 
 _barrier = lax.optimization_barrier
+_NONE = np.array(np.iinfo(np.int32).max, np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,53 +25,59 @@ class Whole:
     """The operations on the only window there is.
 
     Attributes:
-      together: whether a value and its index are one reduction, or the value is kept for the index's own.
-      in_slices: how many slices of an array are joined at once to select a value; 0 for a reduction of XLA's.
+      in_slices: how many slices of an array are joined at once to select; 0 for a reduction of XLA's.
     """
 
-    together: bool
     in_slices: int = 0
 
     def select_value(self, operand: Array, window: Window, order: str) -> Array:
         if self.in_slices:
-            return self._select_in_slices(operand, window, order)
+            return self._select_in_slices(operand, window, order)[0]
         reducer = {"max": lax.max, "min": lax.min}[order]
         return _reduce(operand, ordering.identity(order, operand.dtype), reducer, window)
 
-    def _select_in_slices(self, operand: Array, window: Window, order: str) -> Array:
-        dtype, keys = operand.dtype, ordering.has_keys(operand.dtype)
-        value = ordering.to_keys(operand, order) if keys else operand
-        for d in window.pooled:
-            while (length := value.shape[d]) > 1:
-                # What is in two slices, for they need not be even, is selected no less.
-                part = -(-length // self.in_slices)
-                starts = [min(i * part, length - part) for i in range(-(-length // part))]
-                slices = [lax.slice_in_dim(value, start, start + part, axis=d) for start in starts]
-                value = _barrier(functools.reduce(functools.partial(ordering.first, order), slices))
-        return ordering.from_keys(value, dtype) if keys else value
-
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-        numbers, none = _numbers(operand, window), np.array(np.iinfo(np.int32).max, np.int32)
-        if self.together:
+        if self.in_slices:
+            value, index = self._select_in_slices(operand, window, order)
+        else:
+            numbers = _numbers(operand.shape, window)
             value, index = ordering.reduce_first(order, operand, numbers, list(window.pooled))
             value, index = _kept(value, window), _kept(index, window)
-        else:
-            value = _barrier(self.select_value(operand, window, order))
-            ties = ordering.is_first(operand, _broadcast(value, window))
-            index = _reduce(lax.select(ties, numbers, lax.full_like(numbers, none)), none, lax.min, window)
         return _barrier((value, index.astype(window.index_dtype)))
+
+    def _select_in_slices(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
+        dtype, keys = operand.dtype, ordering.has_keys(operand.dtype)
+        value = ordering.to_keys(operand, order) if keys else operand
+        number = _numbers([n if d in window.pooled else 1 for d, n in enumerate(operand.shape)], window)
+        tied = functools.partial(_tied, keys=keys)
+        for d in window.pooled:
+            while value.shape[d] > 1:
+                values, numbers = self._slices(value, d), self._slices(number, d)
+                first = _barrier(functools.reduce(functools.partial(ordering.first, order), values))
+                number = functools.reduce(lax.min, map(tied, values, numbers, [first] * len(values)))
+                value, number = first, _barrier(number)
+        # A number is its own remainder by the next one, and that XLA computes once: before version 0.12
+        # it would join slices anew for each element that a gradient compares with a number, 23 ms.
+        number = lax.rem(number, number + 1)
+        return ordering.from_keys(value, dtype) if keys else value, number
+
+    def _slices(self, array: Array, dimension: int) -> list[Array]:
+        """Slices of one length, which need not be even: what is in two of them is selected no less."""
+        length = array.shape[dimension]
+        part = -(-length // self.in_slices)
+        starts = [min(i * part, length - part) for i in range(-(-length // part))]
+        return [lax.slice_in_dim(array, start, start + part, axis=dimension) for start in starts]
 
     def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
         picked = lax.select(_is_selected(index, window), tangent, lax.full_like(tangent, 0))
-        return _reduce(picked, np.zeros((), tangent.dtype), lax.add, window)
+        return _sum(picked, window)
 
     def scatter(self, cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
         received = _broadcast(cotangent, window)
         return lax.select(_is_selected(index, window), received, lax.full_like(received, 0))
 
     def add(self, operand: Array, window: Window, divisor: Divisor) -> Array:
-        wide = operand.astype(accumulation_dtype(operand.dtype))
-        total = _reduce(wide, np.zeros((), wide.dtype), lax.add, window)
+        total = _sum(operand.astype(accumulation_dtype(operand.dtype)), window)
         return divide(total, window, divisor).astype(operand.dtype)
 
     def spread(self, cotangent: Array, window: Window, divisor: Divisor) -> Array:
@@ -78,8 +87,7 @@ class Whole:
     def add_weighted(
         self, values: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
-        terms = weighted(weight, values, operand, _broadcast(statistic, window))
-        return _reduce(terms, np.zeros((), terms.dtype), lax.add, window)
+        return _sum(weighted(weight, values, operand, _broadcast(statistic, window)), window)
 
     def spread_weighted(
         self, cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight
@@ -87,8 +95,19 @@ class Whole:
         return weighted(weight, _broadcast(cotangent, window), operand, _broadcast(statistic, window))
 
 
+def _tied(value: Array, number: Array, first: Array, *, keys: bool) -> Array:
+    """The numbers of the values that tie with the first of them; of the others, one that is higher."""
+    if keys:
+        value, first = ordering.with_one_zero(value), ordering.with_one_zero(first)
+    return jnp.where(ordering.is_first(value, first), number, _NONE)
+
+
 def _reduce(operand: Array, identity: np.ndarray, reducer, window: Window) -> Array:
     return _kept(lax.reduce(operand, identity, reducer, list(window.pooled)), window)
+
+
+def _sum(operand: Array, window: Window) -> Array:
+    return _reduce(operand, np.zeros((), operand.dtype), lax.add, window)
 
 
 def _kept(reduced: Array, window: Window) -> Array:
@@ -101,14 +120,14 @@ def _broadcast(array: Array, window: Window) -> Array:
     return lax.broadcast_in_dim(array, window.input_shape(array.shape), range(array.ndim))
 
 
-def _numbers(operand: Array, window: Window) -> Array:
+def _numbers(shape: Sequence[int], window: Window) -> Array:
     """The number of each element in its window."""
-    numbers = lax.full_like(operand, 0, np.int32)
+    numbers = lax.full(shape, 0, np.int32)
     for d, stride in window.tap_strides.items():
-        numbers += lax.broadcasted_iota(np.int32, operand.shape, d) * stride
+        numbers += lax.broadcasted_iota(np.int32, shape, d) * stride
     return numbers
 
 
 def _is_selected(index: Array, window: Window) -> Array:
     everywhere = _broadcast(index.astype(np.int32), window)
-    return everywhere == _numbers(everywhere, window)
+    return everywhere == _numbers(everywhere.shape, window)
