@@ -71,10 +71,13 @@ class _Gathered:
 
     def of(self, start: int, stop: int, dimension: int) -> _Gathered:
         """The tap for some of the results."""
-        parts = (self.number, self.position, self.holds)
-        return _Gathered(
-            *(p if isinstance(p, int) else lax.slice_in_dim(p, start, stop, axis=dimension) for p in parts)
+        position, holds = (
+            lax.slice_in_dim(a, start, stop, axis=dimension) for a in (self.position, self.holds)
         )
+        number = self.number
+        if not isinstance(number, int):
+            number = lax.slice_in_dim(number, start, stop, axis=dimension)
+        return _Gathered(number, position, holds)
 
 
 @dataclasses.dataclass(frozen=True)
