@@ -7,6 +7,7 @@ import pytest
 
 import jaxpool
 from tests import reference
+from tests.cases import by_turns
 
 NAN, INF = np.nan, np.inf
 
@@ -63,17 +64,21 @@ GEOMETRIES = [
     ],
     ids=str,
 )
-@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
-@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
-@pytest.mark.parametrize("arguments", GEOMETRIES, ids=str)
+@pytest.mark.parametrize(
+    ("arguments", "name", "dtype"),
+    by_turns(GEOMETRIES, ["max_pool", "min_pool"], [np.float32, jnp.bfloat16], one_in=2),
+    ids=str,
+)
 def test_special_values(values, arguments, name, dtype):
     inputs = np.random.RandomState(0).choice(values, (2, 5, 6, 2)).astype(dtype)
     _check(name, inputs, *arguments)
 
 
-@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
-@pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.int8, np.bool_])
-@pytest.mark.parametrize("arguments", GEOMETRIES, ids=str)
+@pytest.mark.parametrize(
+    ("arguments", "name", "dtype"),
+    by_turns(GEOMETRIES, ["max_pool", "min_pool"], [np.int32, np.uint8, np.int8, np.bool_], one_in=2),
+    ids=str,
+)
 def test_integer_extremes(arguments, dtype, name):
     limits = (False, True) if dtype == np.bool_ else (np.iinfo(dtype).min, 0, np.iinfo(dtype).max)
     inputs = np.random.RandomState(0).choice(np.array(limits, dtype), (2, 5, 6, 2))
