@@ -186,3 +186,17 @@ def test_nan_is_found_in_large_windows(order, dtype, request):
     gradient = np.asarray(jax.grad(function)(inputs), np.float32)
     assert gradient[0, 77, 31, 1] == 1
     assert gradient.sum() == 6
+
+
+@pytest.mark.parametrize("order", ["max", "min"])
+def test_all_of_an_array_of_one_cell(order):
+    """There the index is one number for all; it once kept the shape of that, and no gradient was found."""
+    inputs = jnp.arange(6.0).reshape(2, 1, 3)
+    pool = getattr(jaxpool, f"global_{order}_pool")
+    value, pullback = jax.vjp(pool, inputs)
+    _assert_equal(value, inputs[:, 0])
+    _assert_equal(pullback(value)[0], inputs)
+    if order == "max":
+        value, index = jaxpool.adaptive_max_pool(inputs, (1,), return_indices=True)
+        _assert_equal(value, inputs)
+        _assert_equal(index, jnp.zeros((2, 1, 3), jnp.int32))

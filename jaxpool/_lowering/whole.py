@@ -59,6 +59,7 @@ class Whole:
         # A number is its own remainder by the next one, and that XLA computes once: before version 0.12
         # it would join slices anew for each element that a gradient compares with a number, 23 ms.
         number = lax.rem(number, number + 1)
+        number = jnp.broadcast_to(number, value.shape)  # where windows have one cell, there is but one number
         return ordering.from_keys(value, dtype) if keys else value, number
 
     def _slices(self, array: Array, dimension: int) -> list[Array]:
