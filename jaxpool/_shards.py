@@ -52,12 +52,23 @@ def on_each_device(
         return _on_each_device((inputs, *cells), tuple(values), *static)
 
 
+def by_partitioner(pool: Callable, window: Window, inputs: Array, *operands: Array | None) -> Any:
+    """`pool(inputs, *operands)` for a window that is all there is, by XLA's own partitioner.
+
+    Each device pools what it has, and they join what they found: one element for each result.
+    """
+    if not _is_split(inputs, window):
+        return pool(inputs, *operands)
+    mesh, spec, names = _layout_in_type(inputs)
+    left = PartitionSpec(*(None if d in window.pooled else entry for d, entry in enumerate(spec)))
+    place = NamedSharding(mesh, left)
+    return jax.sharding.auto_axes(pool, axes=tuple(names), out_sharding=place)(inputs, *operands)
+
+
 def refuse_layout() -> None:
-    """For pools that are not windowed."""
+    """For pools whose windows are not regular."""
     if layout.value is not None:
-        raise ValueError(
-            "function must be a windowed pool for spatial, got one whose windows are not regular."
-        )
+        raise ValueError("function must be a windowed or global pool for spatial, got one that is neither.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -127,14 +138,22 @@ def _layout_of(inputs: Array, window: Window) -> tuple[Any, PartitionSpec, froze
             )
         spec = PartitionSpec(*spec, *[None] * (inputs.ndim - len(spec)))
         return mesh, spec, frozenset(mesh.axis_names)
+    return _layout_in_type(inputs) if _is_split(inputs, window) else None
+
+
+def _layout_in_type(inputs: Array) -> tuple[Any, PartitionSpec, frozenset[str]]:
     sharding = jax.typeof(inputs).sharding
-    if all(sharding.spec[d] is None for d in window.pooled):
-        return None
     # What an array that is no tracer is laid out by has the devices of the mesh too.
     concrete = None if isinstance(inputs, Tracer) else inputs.sharding
     mesh = concrete.mesh if isinstance(concrete, NamedSharding) else sharding.mesh
     kinds = zip(mesh.axis_names, mesh.axis_types, strict=True)
     return mesh, sharding.spec, frozenset(name for name, kind in kinds if kind == AxisType.Explicit)
+
+
+def _is_split(inputs: Array, window: Window) -> bool:
+    """Whether the inputs' type says that they are split along dimensions of the window."""
+    spec = jax.typeof(inputs).sharding.spec
+    return any(spec[d] is not None for d in window.pooled)
 
 
 def _spec_of(array: Array, spec: PartitionSpec) -> PartitionSpec:

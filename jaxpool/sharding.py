@@ -33,11 +33,12 @@ def spatial(
     - Results are those of the whole array: padding is at its ends alone, indices are positions in it, and
       ties, NaN and windows without elements are as they are without a mesh.
     - A halo wider than a shard comes from as many neighbours as it takes, in one `ppermute` each.
+    - Global pools go to XLA's partitioner: each device pools what it has, and they exchange the results.
     - The derivatives of float16 and bfloat16 that two devices add to one cell are rounded once on each.
 
     Args:
       function: a windowed pool, such as `jaxpool.max_pool`, or a module or function that calls such pools,
-        all of them with arrays that are laid out alike.
+        all of them with arrays that are laid out alike, and global ones.
       mesh: the devices, in a mesh with named axes.
       spec: the axes of the mesh that each dimension of the inputs is split over, or `None`, as in
         `PartitionSpec("data", "rows", "columns")`; dimensions at the end may be left out. A mask that
@@ -51,7 +52,7 @@ def spatial(
       ValueError: `spec` names an axis that the mesh does not have; or, when the function is called, has more
         entries than the inputs have dimensions; or devices divide the length or the windows of an axis
         unevenly, in which case the message says which lengths would do; or `function` is `pool` with padding
-        along a split axis, or a pool that is not windowed.
+        along a split axis, or a pool that is neither windowed nor global.
 
     Example:
       >>> import jax, jax.numpy as jnp, jaxpool

@@ -1,4 +1,4 @@
-"""One of several hosts that pool an array together; run by test_sharding.py.
+"""One of several hosts that pool an array together; run by test_meshes.py.
 
 python host.py ADDRESS HOSTS NUMBER FILE
 

@@ -31,8 +31,9 @@ from benchmarks.compiled import (
 )
 from benchmarks.contenders import jaxpool_pool, selects
 from benchmarks.cost import Cost, cost
+from benchmarks.traffic import traffic
 from tests.cases import product
-from tests.test_sharding import collectives
+from tests.split import collectives
 
 if missing := " ".join(filter(None, (platform.missing() for platform in PLATFORMS))):
     pytest.skip(missing, allow_module_level=True)
@@ -263,7 +264,7 @@ def test_four_tpus_exchange_halos_and_nothing_else(name, size, stride, sides):
     split = jaxpool.sharding.spatial(pool, mesh=mesh, spec=spec)
     program = jax.jit(functools.partial(both, split)).lower(array).compile()
     found = collectives(program.as_text())
-    assert found.pop("collective-permute") == 2 * 2 * sides
+    assert found.pop("collective-permute", 0) == 2 * 2 * sides
     assert not any(found.values())
     part = (2, 32 + size - stride, 32 + size - stride, 128)
     alone = TPU.compile(functools.partial(both, pool), jax.ShapeDtypeStruct(part, np.float32))
@@ -286,3 +287,17 @@ def test_batches_and_channels_of_four_tpus_cost_no_collective(name, spec, kind):
     text = jax.jit(gradient, out_shardings=sharding).lower(inputs).compile().as_text()
     assert "select-and-scatter" in text
     assert not any(collectives(text).values())
+
+
+@pytest.mark.parametrize("name", ["avg", "max"])
+def test_four_tpus_exchange_results_of_global_pools(name):
+    """A value, and an index of maxima, from each device; of the gradient nothing."""
+    mesh = TPU.mesh((2, 2), ("rows", "columns"))
+    sharding = NamedSharding(mesh, P(None, "rows", "columns"))
+
+    def gradient(x):
+        return jax.grad(lambda x: jnp.sum(jnp.sin(getattr(jaxpool, f"global_{name}_pool")(x))))(x)
+
+    inputs = jax.ShapeDtypeStruct((16, 64, 64, 128), np.float32, sharding=sharding)
+    sent = traffic(jax.jit(gradient, out_shardings=sharding).lower(inputs).compile().as_text())
+    assert 16 * 128 * 4 <= sent.received_bytes <= 16 * 128 * 4 * 3 * 2

@@ -16,7 +16,7 @@ import jaxpool
 from jaxpool.sharding import spatial
 from tests import reference
 from tests.cases import assert_close, by_turns, distinct, random
-from tests.test_sharding import assert_same, collectives
+from tests.split import assert_same, collectives
 
 NAN, INF = np.nan, np.inf
 RANDOM = np.random.RandomState(0)

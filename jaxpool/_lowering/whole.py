@@ -13,6 +13,7 @@ from jax import Array, lax
 from jaxpool._lowering import order as ordering
 from jaxpool._lowering.divisors import divide
 from jaxpool._lowering.folds import Weight, weighted
+from jaxpool._lowering.native import partitioned
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 
@@ -32,18 +33,21 @@ class Whole:
 
     def select_value(self, operand: Array, window: Window, order: str) -> Array:
         if self.in_slices:
-            return self._select_in_slices(operand, window, order)[0]
+            return self._first(operand, window, order)[0]
         reducer = {"max": lax.max, "min": lax.min}[order]
         return _reduce(operand, ordering.identity(order, operand.dtype), reducer, window)
 
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-        if self.in_slices:
-            value, index = self._select_in_slices(operand, window, order)
-        else:
-            numbers = _numbers(operand.shape, window)
-            value, index = ordering.reduce_first(order, operand, numbers, list(window.pooled))
-            value, index = _kept(value, window), _kept(index, window)
+        value, index = self._first(operand, window, order)
         return _barrier((value, index.astype(window.index_dtype)))
+
+    def _first(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
+        # Devices that an array is split over would exchange slices of it.
+        if self.in_slices and not partitioned.get():
+            return self._select_in_slices(operand, window, order)
+        numbers = _numbers(operand.shape, window)
+        value, index = ordering.reduce_first(order, operand, numbers, list(window.pooled))
+        return _kept(value, window), _kept(index, window)
 
     def _select_in_slices(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
         dtype, keys = operand.dtype, ordering.has_keys(operand.dtype)

@@ -19,7 +19,7 @@ from jaxpool._ops.smooth import as_temperature, logsumexp, lp_norm, order_of_nor
 from jaxpool._ops.sum_avg import add, average
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_sum
-from jaxpool._shards import refuse_layout
+from jaxpool._shards import by_partitioner
 from jaxpool._window import Axis, Window
 
 # Pools a whole window: (inputs, window, mask, *parameters).
@@ -321,20 +321,17 @@ def pool_whole(
     *parameters: Array,
 ) -> Array:
     """All of an array along some axes, pooled as one window."""
-    refuse_layout()
     pooled = as_axes(axis, array.ndim)
     lengths = {d: static_length(array.shape[d]) for d in pooled}
     window = Window(tuple(Axis(lengths[d], lengths[d]) if d in lengths else None for d in range(array.ndim)))
     mask = as_mask(where, array.shape)
-    return _carry_out(array, mask, pool, window, as_bool("keepdims", keepdims), *parameters)
+    result = by_partitioner(functools.partial(_carry_out, pool, window), window, array, mask, *parameters)
+    return result if as_bool("keepdims", keepdims) else lax.squeeze(result, list(window.pooled))
 
 
-@functools.partial(jax.jit, static_argnums=(2, 4), inline=True)
-def _carry_out(
-    array: Array, mask: Array | None, pool: _Pool, window: Window, keepdims: bool, *parameters: Array
-) -> Array:
-    result = pool(array, window, mask, *parameters)
-    return result if keepdims else lax.squeeze(result, list(window.pooled))
+@functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
+def _carry_out(pool: _Pool, window: Window, array: Array, *operands: Array | None) -> Array:
+    return pool(array, window, *operands)
 
 
 def _average(inputs: Array, window: Window, mask: Array | None) -> Array:
