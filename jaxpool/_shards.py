@@ -52,16 +52,19 @@ def on_each_device(
         return _on_each_device((inputs, *cells), tuple(values), *static)
 
 
-def by_partitioner(pool: Callable, window: Window, inputs: Array, *operands: Array | None) -> Any:
-    """`pool(inputs, *operands)` for a window that is all there is, by XLA's own partitioner.
+def by_partitioner(
+    pool: Callable, window: Window, removed: Sequence[int], inputs: Array, *operands: Array | None
+) -> Any:
+    """`pool(inputs, *operands)`, by XLA's own partitioner where the inputs are split along the window.
 
-    Each device pools what it has, and they join what they found: one element for each result.
+    The window is all there is, and the result lacks the removed dimensions. Each device pools what it has,
+    and they join what they found: one element for each result.
     """
     if not _is_split(inputs, window):
         return pool(inputs, *operands)
     mesh, spec, names = _layout_in_type(inputs)
-    left = PartitionSpec(*(None if d in window.pooled else entry for d, entry in enumerate(spec)))
-    place = NamedSharding(mesh, left)
+    left = [None if d in window.pooled else entry for d, entry in enumerate(spec) if d not in removed]
+    place = NamedSharding(mesh, PartitionSpec(*left))
     return jax.sharding.auto_axes(pool, axes=tuple(names), out_sharding=place)(inputs, *operands)
 
 

@@ -171,3 +171,13 @@ def test_indices_and_general_pools_are_one_program_too(compilations):
     init = jnp.float32(1)
     assert [compilations(indices), compilations(indices)] == [1, 0]
     assert [compilations(general), compilations(general)] == [1, 0]
+
+
+@pytest.mark.parametrize("name", ["avg", "max", "min", "sum", "lp", "logsumexp"])
+def test_global_pools_are_one_program_too(name, compilations):
+    inputs = jnp.zeros((1, 12, 13, 5)).block_until_ready()
+
+    def call(**options):
+        return compilations(lambda: getattr(jaxpool, f"global_{name}_pool")(inputs, **options))
+
+    assert [call(), call(), call(keepdims=True), call(axis=[1, -2])] == [1, 0, 1, 0]

@@ -325,13 +325,16 @@ def pool_whole(
     lengths = {d: static_length(array.shape[d]) for d in pooled}
     window = Window(tuple(Axis(lengths[d], lengths[d]) if d in lengths else None for d in range(array.ndim)))
     mask = as_mask(where, array.shape)
-    result = by_partitioner(functools.partial(_carry_out, pool, window), window, array, mask, *parameters)
-    return result if as_bool("keepdims", keepdims) else lax.squeeze(result, list(window.pooled))
+    removed = () if as_bool("keepdims", keepdims) else tuple(window.pooled)
+    carry_out = functools.partial(_carry_out, pool, window, removed)
+    return by_partitioner(carry_out, window, removed, array, mask, *parameters)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
-def _carry_out(pool: _Pool, window: Window, array: Array, *operands: Array | None) -> Array:
-    return pool(array, window, *operands)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
+def _carry_out(
+    pool: _Pool, window: Window, removed: tuple[int, ...], array: Array, *operands: Array | None
+) -> Array:
+    return lax.squeeze(pool(array, window, *operands), removed)
 
 
 def _average(inputs: Array, window: Window, mask: Array | None) -> Array:
