@@ -24,7 +24,6 @@ from jaxpool._window import Axis, Padding, Shard, Window, spatial_axes
 
 # What is beyond the ends: the cells inside in mirror order, the last one, nothing, or those of the other end.
 BlurPadding: TypeAlias = Literal["REFLECT", "EDGE", "ZERO", "WRAP"]
-_MODES = {"REFLECT": "reflect", "EDGE": "edge", "ZERO": "constant", "WRAP": "wrap"}
 
 
 def blur_pool(
@@ -83,7 +82,7 @@ def blur_pool(
     size = as_integer("filter_size", filter_size)
     if size < 1:
         raise ValueError(f"filter_size must be at least 1, got {filter_size!r}.")
-    if padding not in _MODES:
+    if padding not in get_args(BlurPadding):
         raise ValueError(f"padding must be one of {', '.join(get_args(BlurPadding))}, got {padding!r}.")
     steps = as_integers("strides", strides, minimum=1)
     if not steps:
@@ -181,8 +180,29 @@ def _pad(array: Array, window: Window, dimension: int, padding: BlurPadding) -> 
     axis = window.pooled[dimension]
     if isinstance(axis, Shard):
         return _fill(array, axis, jnp.reshape(window.place_of[dimension][0], ()), dimension, padding)
-    pads = [(axis.low, axis.high) if d == dimension else (0, 0) for d in range(array.ndim)]
-    return jnp.pad(array, pads, mode=_MODES[padding])
+    if padding == "ZERO":
+        pads = [(axis.low, axis.high, 0) if d == dimension else (0, 0, 0) for d in range(array.ndim)]
+        return lax.pad(array, np.zeros((), array.dtype), pads)
+    # By slices, for jnp.pad wants to know the lengths of other axes too, of which export leaves some open.
+    below, above = (
+        _beyond(array, dimension, padding, *ends) for ends in ((axis.low, False), (axis.high, True))
+    )
+    return lax.concatenate([*below, array, *above], dimension)
+
+
+def _beyond(array: Array, dimension: int, padding: BlurPadding, count: int, at_end: bool) -> list[Array]:
+    """So many cells beyond one end of an array."""
+    if not count:
+        return []
+    length = array.shape[dimension]
+    if padding == "WRAP":
+        start = 0 if at_end else length - count
+        return [lax.slice_in_dim(array, start, start + count, axis=dimension)]
+    if padding == "REFLECT":
+        start = length - 1 - count if at_end else 1
+        return [lax.rev(lax.slice_in_dim(array, start, start + count, axis=dimension), (dimension,))]
+    last = length - 1 if at_end else 0
+    return [lax.slice_in_dim(array, last, last + 1, axis=dimension)] * count
 
 
 def _fill(array: Array, shard: Shard, place: Array, dimension: int, padding: BlurPadding) -> Array:
