@@ -161,7 +161,7 @@ def _picked(taps: Array, block: Block, source: Source) -> Array:
     numbers = block.of(taps)
     for tap in block.taps():
         element = tap.read(source)
-        here = numbers == tap.number_like(numbers)
+        here = lax.eq(numbers, tap.number_like(numbers))
         picked = element if picked is None else lax.select(here, element, picked)
     return block.full(source, 0) if picked is None else picked
 
@@ -205,7 +205,8 @@ def _received(
         value = tap.read(sent).astype(wide)
         if taps is not None:
             numbers = tap.read(taps)
-            value = lax.select(numbers == tap.number_like(numbers), value, lax.full_like(value, 0))
+            here = lax.eq(numbers, tap.number_like(numbers))
+            value = lax.select(here, value, lax.full_like(value, 0))
         received.append(value)
     total = functools.reduce(combine, received) if received else block.full(sent, 0, wide)
     return finish(total)
@@ -240,7 +241,7 @@ def spread_weighted(
 def weighted(weight: Weight, value: Array, element: Array, statistic: Array) -> Array:
     """A value times its weight. What is 0 stays so, whatever its weight: padding has none."""
     zero = lax.full_like(value, 0)
-    return lax.select(value == zero, zero, weight(element, statistic) * value)
+    return lax.select(lax.eq(value, zero), zero, lax.mul(weight(element, statistic), value))
 
 
 def _keep(total: Array) -> Array:

@@ -108,10 +108,11 @@ class Tap:
 
     def number_like(self, array: Array) -> Array:
         """The number of the tap for each result."""
-        total = lax.full_like(array, 0)
-        for d, (_, part) in self.parts.items():
-            number = jnp.asarray(part.number * self.strides[d]).astype(array.dtype)
-            total += jnp.broadcast_to(number, array.shape)
+        numbers = [part.number * self.strides[d] for d, (_, part) in self.parts.items()]
+        total = lax.full_like(array, sum(number for number in numbers if isinstance(number, int)))
+        for number in numbers:
+            if not isinstance(number, int):
+                total = lax.add(total, jnp.broadcast_to(number.astype(array.dtype), array.shape))
         return total
 
     def read(self, source: Source) -> Array:

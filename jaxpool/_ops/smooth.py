@@ -333,7 +333,11 @@ def softmax_average(
 @functools.cache
 def exponential(temperature: float) -> Weight:
     """Exponentials of elements relative to their window's maximum."""
-    return lambda element, largest: jnp.exp((element - largest) / temperature)
+
+    def weight(element: Array, largest: Array) -> Array:
+        return lax.exp(lax.div(lax.sub(element, largest), lax.full_like(element, temperature)))
+
+    return weight
 
 
 @functools.cache

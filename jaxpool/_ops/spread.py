@@ -191,4 +191,4 @@ def _wide_variance(inputs: Array, window: Window, correction: int) -> Array:
 
 
 def _squared_deviation(element: Array, mean: Array) -> Array:
-    return jnp.square(element - mean)
+    return lax.square(lax.sub(element, mean))
