@@ -1,17 +1,11 @@
-"""The one table of cases: geometries, functions and inputs that forward, gradient and other tests share."""
+"""The one table of geometries, and the numbers that tests take for inputs."""
 
 import dataclasses
-import functools
-import itertools
-from collections.abc import Callable, Iterable
+import math
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import pytest
-
-import jaxpool
-from tests import reference
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +24,15 @@ class Case:
     @property
     def arguments(self) -> tuple[Any, ...]:
         return (self.window_shape, self.strides, self.padding)
+
+    @property
+    def taps(self) -> int:
+        return math.prod(self.window_shape)
+
+    @property
+    def of_a_kind(self) -> bool:
+        """Whether it is among those that every function meets."""
+        return self.derivatives or self in SMALL_CASES
 
     def __str__(self) -> str:
         return self.name
@@ -108,8 +111,6 @@ CASES = (
     Case("4d", (1, 3, 4, 3, 4, 1), (2, 2, 2, 2), (1, 2, 1, 2)),
 )
 DERIVATIVE_CASES = tuple(case for case in CASES if case.derivatives)
-# Half of them each, for checks that take seconds: every geometry is in some.
-EVEN_CASES, ODD_CASES = DERIVATIVE_CASES[::2], DERIVATIVE_CASES[1::2]
 # Few and of few taps, with padding, strides, dilation, overhang and each layout: for what compiles slowly.
 SMALL_CASES = tuple(
     case
@@ -124,170 +125,6 @@ SMALL_CASES = tuple(
         "no batch, no channels",
     )
 )
-
-
-def with_dtypes(everywhere: tuple[str, ...], elsewhere: tuple[str, ...]) -> list[tuple[Case, str]]:
-    """All geometries in some dtypes, and those for derivatives in others too: each is a program."""
-    pairs = [(case, dtype) for dtype in everywhere for case in CASES]
-    return pairs + [(case, dtype) for dtype in elsewhere for case in DERIVATIVE_CASES]
-
-
-def by_turns(*choices: Iterable[Any], one_in: int) -> list[Any]:
-    """All combinations, of which a run of all tests takes one in so many, and of each choice as many."""
-    return [
-        pytest.param(*values, marks=() if sum(numbers) % one_in == 0 else pytest.mark.exhaustive)
-        for numbers, values in (
-            zip(*chosen, strict=True) for chosen in itertools.product(*map(enumerate, choices))
-        )
-    ]
-
-
-def product(inputs, *arguments, **options):
-    """A pool that only the general function has: differentiable, and neither a selection nor a sum."""
-    return jaxpool.pool(inputs, 1.0, jnp.multiply, *arguments, **options)
-
-
-@dataclasses.dataclass(frozen=True)
-class Function:
-    """A function of the library, and its values and derivatives by the oracle."""
-
-    name: str
-    apply: Callable
-    oracle: Callable
-    oracle_jvp: Callable | None = None  # (inputs, tangent, *arguments, **options)
-    oracle_vjp: Callable | None = None  # (inputs, cotangent, *arguments, **options)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """Functions of inputs of one shape."""
-
-    name: str
-    shape: tuple[int, ...]
-    functions: tuple[Function, ...]
-    indexed: tuple[Function, ...] = ()  # the positions that selections return beside their values
-    every_dtype: bool = False  # whether the forward pass is checked in every dtype
-    transforms: bool = False  # also among those of the costlier checks of transformations
-
-    def __str__(self) -> str:
-        return self.name
-
-
-def _selecting(name: str) -> Function:
-    pool = getattr(reference, name)
-
-    def values(inputs, *arguments, **options):
-        return pool(inputs, *arguments, **options)[0]
-
-    def jvp(inputs, tangent, *arguments, **options):
-        return reference.select_jvp(tangent, pool(inputs, *arguments, **options)[1], *arguments, **options)
-
-    def vjp(inputs, cotangent, *arguments, **options):
-        indices = pool(inputs, *arguments, **options)[1]
-        return reference.select_vjp(cotangent, indices, inputs.shape, *arguments, **options)
-
-    return Function(name, getattr(jaxpool, name), values, jvp, vjp)
-
-
-def _adding(name: str, **settings: Any) -> Function:
-    short = name.removesuffix("_pool")
-
-    def apply(inputs, *arguments, **options):
-        return getattr(jaxpool, name)(inputs, *arguments, **settings, **options)
-
-    def values(inputs, *arguments, **options):
-        return getattr(reference, name)(inputs, *arguments, **settings, **options)
-
-    def jvp(inputs, tangent, *arguments, **options):
-        return getattr(reference, f"{short}_jvp")(tangent, *arguments, **settings, **options)
-
-    def vjp(inputs, cotangent, *arguments, **options):
-        adjoint = getattr(reference, f"{short}_vjp")
-        return adjoint(cotangent, inputs.shape, *arguments, **settings, **options)
-
-    label = " ".join([name, *(f"{k}={v}" for k, v in settings.items())])
-    return Function(label, apply, values, jvp, vjp)
-
-
-def _windowed(name: str, gradient: Callable, **settings: Any) -> Function:
-    """A pool whose oracle has the `gradient` of one window's elements."""
-    gradient = functools.partial(gradient, **settings)
-    label = " ".join([name, *(f"{k}={v}" for k, v in settings.items())])
-
-    def jvp(inputs, tangent, *arguments, **options):
-        return reference.window_jvp(gradient, inputs, tangent, *arguments, **options)
-
-    def vjp(inputs, cotangent, *arguments, **options):
-        return reference.window_vjp(gradient, inputs, cotangent, *arguments, **options)
-
-    apply = functools.partial(getattr(jaxpool, name), **settings)
-    return Function(label, apply, functools.partial(getattr(reference, name), **settings), jvp, vjp)
-
-
-def _expectation(inputs, *arguments, **options):
-    return jaxpool.stochastic_pool(None, inputs, *arguments, deterministic=True, **options)
-
-
-def _expectation_jvp(inputs, tangent, *arguments, **options):
-    return reference.window_jvp(reference.stochastic_gradient, inputs, tangent, *arguments, **options)
-
-
-def _expectation_vjp(inputs, cotangent, *arguments, **options):
-    return reference.window_vjp(reference.stochastic_gradient, inputs, cotangent, *arguments, **options)
-
-
-SIMPLE = (
-    _selecting("max_pool"),
-    _selecting("min_pool"),
-    _adding("sum_pool"),
-    _adding("avg_pool"),
-    _adding("avg_pool", count_include_pad=False),
-    _adding("avg_pool", divisor_override=3),
-    Function(
-        "pool",
-        product,
-        lambda inputs, *arguments, **options: reference.pool(inputs, 1.0, np.multiply, *arguments, **options),
-    ),
-)
-# Those composed of selections and sums, of which each takes several times as long to compile.
-COMPOSED = (
-    _windowed("lp_pool", reference.lp_gradient),
-    _windowed("lp_pool", reference.lp_gradient, p=3),
-    _windowed("lp_pool", reference.lp_gradient, p=np.inf),
-    _windowed("logsumexp_pool", reference.logsumexp_gradient),
-    _windowed("logsumexp_pool", reference.logsumexp_gradient, temperature=0.3, mean=True),
-    _windowed("soft_pool", reference.soft_gradient, temperature=0.7),
-    _windowed("median_pool", functools.partial(reference.quantile_gradient, q=0.5)),
-    _windowed("quantile_pool", reference.quantile_gradient, q=0.3),
-    _windowed("var_pool", reference.var_gradient),
-    _windowed("std_pool", reference.std_gradient, correction=1),
-    Function(
-        "stochastic_pool deterministic",
-        _expectation,
-        reference.stochastic_pool_expectation,
-        _expectation_jvp,
-        _expectation_vjp,
-    ),
-)
-FUNCTIONS = SIMPLE + COMPOSED
-# One of those composed for each way to compute, for the whole table of geometries.
-COMPOSED_KINDS = tuple(
-    f
-    for f in COMPOSED
-    if f.name
-    not in (
-        "lp_pool p=3",
-        "logsumexp_pool",
-        "soft_pool temperature=0.7",
-        "median_pool",
-        "std_pool correction=1",
-    )
-)
-# One of each kind of derivative rule, for checks whose cost grows with the number of functions.
-KINDS = tuple(f for f in SIMPLE if f.name in ("max_pool", "avg_pool count_include_pad=False", "pool"))
 
 
 def curved(pool):
@@ -323,8 +160,29 @@ def random(shape, dtype=np.float32, seed=0):
     if jnp.issubdtype(dtype, jnp.integer):
         return numbers.astype(dtype)
     if jnp.issubdtype(dtype, jnp.complexfloating):
-        return (numbers / 4 + 1j * numbers[..., ::-1]).astype(dtype)
+        return (numbers / 4 + 1j * np.flip(numbers)).astype(dtype)
     return (numbers / 4).astype(dtype)
+
+
+_SPECIAL = [-np.inf, -1, -1, 0, -0.0, 1, 2, 2, np.inf, np.nan]
+
+
+def numbers(kind: str, shape: tuple[int, ...], dtype: str, seed: int = 0) -> np.ndarray:
+    """Inputs of a kind: many `ties`, `distinct` ones, or `special` ones: infinities, NaN and the extremes."""
+    dtype = jnp.dtype(dtype)
+    if kind == "ties":
+        return random(shape, dtype, seed)
+    if kind == "special":
+        choices = _SPECIAL
+        if jnp.issubdtype(dtype, jnp.integer):
+            choices = [jnp.iinfo(dtype).min, 0, 1, jnp.iinfo(dtype).max]
+        return np.random.RandomState(seed).choice(np.array(choices).astype(dtype), shape)
+    if jnp.issubdtype(dtype, jnp.complexfloating):
+        return random(shape, dtype, seed) * np.array(0.75, dtype)
+    apart = distinct(shape, seed=seed)
+    if dtype == np.bool_:
+        return apart > 0
+    return (apart * 3 + 6 if jnp.issubdtype(dtype, jnp.integer) else apart).astype(dtype)
 
 
 def assert_close(actual, expected, dtype=None):

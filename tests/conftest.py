@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(config, items):
 def bounded_caches():
     """Forgets compiled programs now and then: with thousands of them a test takes seven times as long."""
     yield
-    if next(_tests_run) % 50 == 0:
+    if next(_tests_run) % 400 == 0:
         jax.clear_caches()
 
 

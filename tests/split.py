@@ -2,6 +2,8 @@
 
 import collections
 import functools
+from collections.abc import Callable
+from typing import NamedTuple
 
 import chex
 import jax
@@ -13,6 +15,7 @@ from jax.sharding import PartitionSpec as P
 import jaxpool
 from benchmarks.traffic import traffic
 from jaxpool.sharding import spatial
+from tests.programs import interpret
 
 FUNCTIONS = {
     "max": jaxpool.max_pool,
@@ -37,10 +40,10 @@ GEOMETRIES = {
     "3x3/1": ((3, 3), (1, 1), "SAME"),
     "5x5/2": ((5, 5), (2, 2), "SAME"),
     "7x7/1": ((7, 7), (1, 1), "SAME"),
-    "dilated": ((3, 3), (1, 1), "SAME", {"window_dilation": (2, 2)}),
+    "dilated": ((2, 2), (1, 1), "SAME", {"window_dilation": (4, 4)}),
 }
 SPECS = {"rows": P(None, "x"), "rows and columns": P(None, "y", "x"), "images and columns": P("y", None, "x")}
-SHAPE = (2, 16, 32, 3)
+SHAPE = (2, 16, 16, 2)
 
 
 def make_mesh(kind=AxisType.Auto, shape=(2, 4)):
@@ -74,19 +77,44 @@ def collectives(text):
     return collections.Counter(traffic(text).collectives)
 
 
-def assert_same(pool, spec, inputs, tolerance=2e-5, mesh=None):
-    """The results and the gradient are those of the whole array; returns the compiled program."""
-    mesh = make_mesh() if mesh is None else mesh
-    split = spatial(pool, mesh=mesh, spec=spec)
-    placed = jax.device_put(inputs, NamedSharding(mesh, spec))
-    compiled = jax.jit(jax.value_and_grad(curved(split), has_aux=True)).lower(placed).compile()
-    (_, results), gradient = compiled(placed)
-    (_, expected), whole = jax.jit(jax.value_and_grad(curved(pool), has_aux=True))(inputs)
+class Split(NamedTuple):
+    """A pool of an array, and how that lies on devices."""
+
+    pool: Callable
+    spec: P
+    inputs: np.ndarray
+
+
+def assert_same(pools: dict[str, Split], tolerance=2e-5):
+    """Results and gradients are those of whole arrays; returns the collectives of the compiled program.
+
+    It is one program for all. They share no inputs, so XLA has them share nothing.
+    """
+    mesh = make_mesh()
+    inputs = {name: one.inputs for name, one in pools.items()}
+    placed = {name: jax.device_put(x, NamedSharding(mesh, pools[name].spec)) for name, x in inputs.items()}
+    split = {name: spatial(one.pool, mesh=mesh, spec=one.spec) for name, one in pools.items()}
+    compiled = jax.jit(_together(split)).lower(placed).compile()
+    (_, results), gradients = compiled(placed)
+    (_, expected), whole = interpret(_together({name: one.pool for name, one in pools.items()}), inputs)
     wide = functools.partial(jax.tree.map, lambda x: np.asarray(x, np.float64))
-    chex.assert_trees_all_equal_shapes_and_dtypes((results, gradient), (expected, whole))
-    chex.assert_trees_all_close(
-        wide((results, gradient)), wide((expected, whole)), rtol=tolerance, atol=tolerance
-    )
-    for result in jax.tree.leaves(results):
-        assert result.sharding.is_equivalent_to(NamedSharding(mesh, spec), result.ndim)
-    return compiled.as_text()
+    actual, expected = (results, gradients), (expected, whole)
+    chex.assert_trees_all_equal_shapes_and_dtypes(actual, expected)
+    chex.assert_trees_all_close(wide(actual), wide(expected), rtol=tolerance, atol=tolerance)
+    for name, of_pool in results.items():
+        layout = NamedSharding(mesh, pools[name].spec)
+        for result in jax.tree.leaves(of_pool):
+            assert result.sharding.is_equivalent_to(layout, result.ndim), name
+    return collectives(compiled.as_text())
+
+
+def _together(pools):
+    """Of inputs by the names of pools: the sum of their scalars, all results, and the gradients."""
+
+    def scalar(inputs):
+        found = {name: curved(pool)(inputs[name]) for name, pool in pools.items()}
+        return sum(value for value, _ in found.values()), {
+            name: results for name, (_, results) in found.items()
+        }
+
+    return jax.value_and_grad(scalar, has_aux=True)

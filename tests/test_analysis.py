@@ -2,8 +2,6 @@
 
 import itertools
 import math
-import subprocess
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -347,8 +345,3 @@ def test_wrong_arguments_of_noise(changes, error, message):
 
 
 # ------------------------------------------------------------------------------------------------ package
-
-
-def test_importing_it_imports_neither_flax_nor_a_progress_bar():
-    code = "import sys, jaxpool.analysis; assert not {'flax', 'tqdm', 'rich', 'optax'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

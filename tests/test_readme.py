@@ -1,7 +1,9 @@
 """What the documents show and say: README's code, commands and versions, and every example of a docstring."""
 
+import contextlib
 import doctest
 import importlib
+import io
 import pkgutil
 import re
 import subprocess
@@ -10,6 +12,7 @@ import tomllib
 import types
 from pathlib import Path
 
+import jax
 import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
@@ -30,13 +33,32 @@ def _blocks(language, text=README):
 # ------------------------------------------------------------------------------------------- README: code
 
 
+def _of_the_package():
+    return [name for name in sys.modules if name.partition(".")[0] == "jaxpool"]
+
+
+@contextlib.contextmanager
+def _as_in_a_new_process():
+    """Nothing of the package is imported, and JAX has the settings that it has for a reader."""
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        jax.numpy_dtype_promotion("standard"),
+        jax.numpy_rank_promotion("allow"),
+    ):
+        for name in _of_the_package():
+            patch.delitem(sys.modules, name)
+        try:
+            yield
+        finally:
+            for name in _of_the_package():
+                del sys.modules[name]
+
+
 def _run_as_shown(code):
     """Runs a block by itself, as a reader would, and compares what `print(…)  # this` says it prints."""
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines() == re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    with contextlib.redirect_stdout(io.StringIO()) as output, _as_in_a_new_process():
+        exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    assert output.getvalue().splitlines() == re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
 
 
 def test_readme_has_code():
@@ -48,10 +70,21 @@ def test_readme_code_runs_as_shown(code):
     _run_as_shown(code)
 
 
-@pytest.mark.parametrize("code", ["print(1 + 1)  # 3", "print(1)  # 1\nprint(2)", "1 / 0"])
-def test_wrong_code_is_noticed(code):
-    with pytest.raises(AssertionError):
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("print(1 + 1)  # 3", AssertionError),
+        ("print(1)  # 1\nprint(2)", AssertionError),
+        ("1 / 0", ZeroDivisionError),
+        ("import jaxpool; jaxpool.nnx", AttributeError),  # as long as nobody imports it
+        ("jax", NameError),
+    ],
+)
+def test_wrong_code_is_noticed(code, error):
+    before = {name: sys.modules[name] for name in _of_the_package()}
+    with pytest.raises(error):
         _run_as_shown(code)
+    assert {name: sys.modules[name] for name in _of_the_package()} == before
 
 
 # --------------------------------------------------------------------------------------- README: commands
@@ -161,3 +194,22 @@ def test_missing_and_wrong_examples_are_noticed():
     exec('def bare():\n    "Nothing."\ndef wrong():\n    """\n    >>> 1 + 1\n    3\n    """', vars(module))
     assert _with_examples(module) == {"sample.wrong"}
     assert doctest.testmod(module).failed == 1
+
+
+# ------------------------------------------------------------------------------------ CONTRIBUTING: rules
+
+
+def test_the_core_imports_neither_flax_nor_optax_nor_a_progress_bar():
+    """But the modules do, so that they are refused where Flax is not installed."""
+    code = """
+import sys, jaxpool, jaxpool.analysis
+found = {'flax', 'optax', 'tqdm', 'rich'} & set(sys.modules)
+assert not found, found
+sys.modules['flax'] = None
+try:
+    import jaxpool.nnx
+except ModuleNotFoundError:
+    sys.exit()
+sys.exit('imported')
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)

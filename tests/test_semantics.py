@@ -8,6 +8,7 @@ import pytest
 import jaxpool
 from tests import reference
 from tests.cases import assert_close, random
+from tests.programs import interpret
 
 NAN, INF = np.nan, np.inf
 
@@ -18,8 +19,12 @@ def _column(*values, dtype=np.float32):
 
 def _value_and_gradient(pool, inputs):
     """The values, and the gradient of their sum."""
-    value, pullback = jax.vjp(pool, inputs)
-    return value, pullback(jnp.ones_like(value))[0]
+
+    def both(inputs):
+        value, pullback = jax.vjp(pool, inputs)
+        return value, pullback(jnp.ones_like(value))[0]
+
+    return interpret(both, inputs)
 
 
 # ---------------------------------------------------------------------------------------------------- masks
@@ -32,7 +37,6 @@ MASKED = ((3, 2), (2, 1), "SAME")
 def test_masks_match_oracle(dtype, mask_shape):
     inputs, where = random((2, 5, 4, 2), dtype), np.random.RandomState(0).rand(*mask_shape) > 0.5
 
-    @jax.jit
     def pools(inputs, where):
         extremes = [
             pool(inputs, *MASKED, where=where, return_indices=True)
@@ -42,7 +46,7 @@ def test_masks_match_oracle(dtype, mask_shape):
         overridden = jaxpool.avg_pool(inputs, *MASKED, divisor_override=3, where=where)
         return extremes, jaxpool.sum_pool(inputs, *MASKED, where=where), [*averages, overridden]
 
-    extremes, total, averages = pools(inputs, np.asarray(where))
+    extremes, total, averages = interpret(pools, inputs, np.asarray(where))
     for actual, oracle in zip(extremes, (reference.max_pool, reference.min_pool), strict=True):
         expected = oracle(inputs, *MASKED, where=where)
         assert_close(actual[0], expected[0])
@@ -65,15 +69,15 @@ def test_what_is_masked_harms_nothing(masked):
     inputs = np.where(where, clean, np.float32(masked))
     cotangent = np.cos(np.arange(2 * 3 * 4 * 2, dtype=np.float32)).reshape(2, 3, 4, 2)
 
-    @jax.jit
     def gradients(inputs):
         pools = (jaxpool.max_pool, jaxpool.min_pool, jaxpool.sum_pool, jaxpool.avg_pool)
         return [jax.vjp(lambda x, p=p: p(x, *MASKED, where=where), inputs)[1](cotangent)[0] for p in pools]
 
-    for name, actual in zip(("max", "min"), gradients(inputs), strict=False):
+    *selected, total, average = interpret(gradients, inputs)
+    for name, actual in zip(("max", "min"), selected, strict=True):
         indices = getattr(reference, f"{name}_pool")(inputs, *MASKED, where=where)[1]
         assert_close(actual, reference.select_vjp(cotangent, indices, inputs.shape, *MASKED, where=where))
-    for oracle, actual in zip((reference.sum_vjp, reference.avg_vjp), gradients(inputs)[2:], strict=True):
+    for oracle, actual in ((reference.sum_vjp, total), (reference.avg_vjp, average)):
         assert_close(actual, oracle(cotangent, inputs.shape, *MASKED, where=where))
 
 
@@ -83,7 +87,7 @@ def test_lowest_elements_win_over_what_is_masked(name):
     worst = -INF if name == "max_pool" else INF
     inputs, where = _column(worst, worst, worst, 1), np.array([[False], [True], [False], [False]])
     pool = getattr(jaxpool, name)
-    values, indices = pool(inputs, (2,), (2,), return_indices=True, where=where)
+    values, indices = interpret(lambda x: pool(x, (2,), (2,), return_indices=True, where=where), inputs)
     assert values[:, 0].tolist() == [worst, worst]
     assert indices[:, 0].tolist() == [1, -1]
     _, gradient = _value_and_gradient(lambda x: pool(x, (2,), (2,), where=where), inputs)
@@ -96,7 +100,8 @@ def test_masks_batch_with_their_inputs():
     def pool(x, m):
         return jaxpool.max_pool(x, (2,), where=m), jaxpool.avg_pool(x, (2,), where=m)
 
-    for actual, expected in zip(jax.vmap(pool)(inputs, where), pool(inputs, where), strict=True):
+    together, apart = interpret(lambda x, m: (jax.vmap(pool)(x, m), pool(x, m)), inputs, where)
+    for actual, expected in zip(together, apart, strict=True):
         np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
@@ -107,14 +112,19 @@ def test_masks_batch_with_their_inputs():
 @pytest.mark.parametrize("p", [0.5, 1, 2, 3, 100, INF])
 def test_norms_neither_overflow_nor_underflow(p, scale):
     inputs = _column(3, -4, 0, 12)
-    value, gradient = _value_and_gradient(lambda x: jaxpool.lp_pool(x, (2,), (2,), p=p), inputs * scale)
-    expected, slopes = _value_and_gradient(lambda x: jaxpool.lp_pool(x, (2,), (2,), p=p), inputs)
+    scaled, exact = (
+        np.stack([inputs * np.float32(scale), inputs]),
+        reference.global_lp_pool(inputs[None], p=p),
+    )
+
+    def pools(x):
+        value, pullback = jax.vjp(lambda x: jaxpool.lp_pool(x, (2,), (2,), p=p), x)
+        return value, pullback(jnp.ones_like(value))[0], jaxpool.global_lp_pool(x, axis=1, p=p)
+
+    (value, expected), (gradient, slopes), (whole, _) = interpret(pools, scaled)
     np.testing.assert_allclose(value / np.float32(scale), expected, rtol=1e-5)
     np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-8)
-    whole = jaxpool.global_lp_pool((inputs * scale)[None], p=p)
-    np.testing.assert_allclose(
-        whole[0] / np.float32(scale), reference.global_lp_pool(inputs[None], p=p)[0], rtol=1e-5
-    )
+    np.testing.assert_allclose(whole / np.float32(scale), exact[0], rtol=1e-5)
 
 
 @pytest.mark.parametrize("p", [0.5, 1, 2, 3, INF])
@@ -142,8 +152,11 @@ def test_smooth_maxima_of_infinities(name):
 @pytest.mark.parametrize("name", SMOOTH)
 def test_smooth_maxima_lie_between_average_and_maximum(name):
     inputs = _column(1, 3, -2, 5, 1e30, -1e30)
-    np.testing.assert_allclose(SMOOTH[name](inputs, temperature=1e-3)[:, 0], [3, 5, 1e30], rtol=1e-3)
-    np.testing.assert_allclose(SMOOTH[name](inputs[:4], temperature=1e5)[:, 0], [2, 1.5], rtol=1e-2)
+    cold, hot = interpret(
+        lambda x: (SMOOTH[name](x, temperature=1e-3), SMOOTH[name](x[:4], temperature=1e5)), inputs
+    )
+    np.testing.assert_allclose(cold[:, 0], [3, 5, 1e30], rtol=1e-3)
+    np.testing.assert_allclose(hot[:, 0], [2, 1.5], rtol=1e-2)
 
 
 # --------------------------------------------------------------------------------------- spread and order
@@ -152,7 +165,8 @@ def test_smooth_maxima_lie_between_average_and_maximum(name):
 def test_variances_do_not_cancel():
     inputs = np.random.RandomState(0).randint(-4, 5, (16, 1)).astype(np.float32)
     for pool in (jaxpool.var_pool, jaxpool.std_pool):
-        np.testing.assert_allclose(pool(inputs + 1e6, (4,)), pool(inputs, (4,)), rtol=1e-4)
+        far, near = interpret(lambda x, y, pool=pool: (pool(x, (4,)), pool(y, (4,))), inputs + 1e6, inputs)
+        np.testing.assert_allclose(far, near, rtol=1e-4)
 
 
 @pytest.mark.parametrize("size", [2, 3, 4, 8])
@@ -165,8 +179,11 @@ def test_the_deviation_of_equals_is_zero_without_gradient(size):
 
 def test_too_few_elements_have_no_unbiased_variance():
     for pool in (jaxpool.var_pool, jaxpool.std_pool):
-        assert np.isnan(pool(_column(1, 2), (1,), correction=1)).all()
-        assert not np.any(pool(_column(1, 2), (1,)))
+        unbiased, biased = interpret(
+            lambda x, pool=pool: (pool(x, (1,), correction=1), pool(x, (1,))), _column(1, 2)
+        )
+        assert np.isnan(unbiased).all()
+        assert not np.any(biased)
 
 
 @pytest.mark.parametrize("q", [0, 0.5, 0.3, 1])
@@ -193,18 +210,22 @@ EMPTY = {
 def test_windows_of_padding_only(name):
     expected, settings = EMPTY[name]
 
-    def pool(x):
-        return getattr(jaxpool, name)(x, (2,), (2,), [(2, 4)], **settings)
+    def pool(x, cotangent):
+        value, pullback = jax.vjp(lambda x: getattr(jaxpool, name)(x, (2,), (2,), [(2, 4)], **settings), x)
+        return value, pullback(cotangent)[0]
 
-    value, pullback = jax.vjp(pool, _column(1, 2))
+    value, gradient = interpret(pool, _column(1, 2), _column(1, 0, 1, 1))
     assert value[[0, 2, 3], 0].tolist() == [expected] * 3
-    assert not np.any(pullback(_column(1, 0, 1, 1))[0])
+    assert not np.any(gradient)
 
 
 def test_stochastic_windows_of_padding_only():
     for deterministic in (True, False):
-        value = jaxpool.stochastic_pool(
-            jax.random.key(0), _column(1, 2), (2,), (2,), [(2, 4)], deterministic=deterministic
+        value = interpret(
+            lambda x, deterministic=deterministic: jaxpool.stochastic_pool(
+                np.zeros(2, np.uint32), x, (2,), (2,), [(2, 4)], deterministic=deterministic
+            ),
+            _column(1, 2),
         )
         assert value[[0, 2, 3], 0].tolist() == [0] * 3
 
@@ -215,7 +236,12 @@ def test_stochastic_windows_of_padding_only():
 def test_duplicate_positions_take_the_last():
     values = np.arange(1, 2001, dtype=np.float32).reshape(1, 1000, 2)
     indices = np.random.RandomState(0).randint(-1, 9, values.shape).astype(np.int32)
-    unpool = jax.jit(lambda v: _value_and_gradient(lambda v: jaxpool.max_unpool(v, indices, (8,)), v))
+
+    @jax.jit  # compiled, and more than once: threads might scatter in any order
+    def unpool(values):
+        result, pullback = jax.vjp(lambda v: jaxpool.max_unpool(v, indices, (8,)), values)
+        return result, pullback(jnp.ones_like(result))[0]
+
     for _ in range(5):
         result, gradient = unpool(values)
         np.testing.assert_array_equal(result, reference.max_unpool(values, indices, (8,)))
@@ -225,12 +251,16 @@ def test_duplicate_positions_take_the_last():
 
 def test_unpooling_restores_what_pooling_took():
     inputs = random((2, 6, 4, 2))
-    values, indices = jaxpool.max_pool(inputs, (2, 2), (2, 2), return_indices=True)
-    restored = jaxpool.max_unpool(values, indices, (6, 4))
+
+    def there_and_back(x):
+        values, indices = jaxpool.max_pool(x, (2, 2), (2, 2), return_indices=True)
+        means = jaxpool.avg_pool(x, (2, 2), (2, 2))
+        repeated = jaxpool.avg_unpool(means, (6, 4), (2, 2), (2, 2))
+        return jaxpool.max_unpool(values, indices, (6, 4)), means, jaxpool.avg_pool(repeated, (2, 2), (2, 2))
+
+    restored, means, again = interpret(there_and_back, inputs)
     np.testing.assert_array_equal(restored, np.where(restored != 0, inputs, 0))
-    means = jaxpool.avg_pool(inputs, (2, 2), (2, 2))
-    repeated = jaxpool.avg_unpool(means, (6, 4), (2, 2), (2, 2))
-    np.testing.assert_allclose(jaxpool.avg_pool(repeated, (2, 2), (2, 2)), means, rtol=1e-6)
+    np.testing.assert_allclose(again, means, rtol=1e-6)
 
 
 # ---------------------------------------------------------------------------------------------- randomness
@@ -273,17 +303,24 @@ def test_each_key_gives_other_fractional_windows(options):
     def pool(key, **settings):
         return jaxpool.fractional_max_pool(key, inputs, output_shape=(11, 11), **options, **settings)
 
-    first, second, third = (pool(jax.random.key(seed)) for seed in (0, 0, 1))
+    results = interpret(
+        lambda: (
+            *(pool(jax.random.key(seed)) for seed in (0, 0, 1)),
+            pool(None, random_samples=np.full(2, 0.5, np.float32)),
+            pool(None, deterministic=True),
+            pool(jax.random.key(3), deterministic=True),
+        )
+    )
+    first, second, third, half, *deterministic = results
     np.testing.assert_array_equal(first, second)
     assert (first != third).any()
-    half = pool(None, random_samples=np.full(2, 0.5, np.float32))
-    np.testing.assert_array_equal(pool(None, deterministic=True), half)
-    np.testing.assert_array_equal(pool(jax.random.key(3), deterministic=True), half)
+    for result in deterministic:
+        np.testing.assert_array_equal(result, half)
 
 
 def test_keys_and_samples_batch():
     inputs = np.random.RandomState(0).rand(2, 7, 2).astype(np.float32)
-    keys = jax.random.split(jax.random.key(0), 3)
+    keys = np.random.RandomState(2).randint(0, 99, (3, 2)).astype(np.uint32)
     samples = np.random.RandomState(1).rand(3, 2, 2, 1).astype(np.float32)
 
     def of_key(key):
@@ -294,7 +331,10 @@ def test_keys_and_samples_batch():
         return jaxpool.fractional_avg_pool(None, inputs, (2,), (4,), random_samples=samples)
 
     for function, batch in ((of_key, keys), (of_samples, samples)):
-        together, apart = jax.vmap(function)(batch), [function(entry) for entry in batch]
+        together, apart = interpret(
+            lambda batch, function=function: (jax.vmap(function)(batch), [function(one) for one in batch]),
+            batch,
+        )
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *apart)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), together, stacked)
 
@@ -302,5 +342,9 @@ def test_keys_and_samples_batch():
 def test_indices_batch():
     values = random((3, 2, 4, 2))
     indices = np.random.RandomState(0).randint(-1, 6, values.shape).astype(np.int32)
-    together = jax.vmap(lambda v, i: jaxpool.max_unpool(v, i, (6,)))(values, indices)
-    np.testing.assert_array_equal(together, jaxpool.max_unpool(values, indices, (6,)))
+
+    def unpool(v, i):
+        return jaxpool.max_unpool(v, i, (6,))
+
+    together, apart = interpret(lambda v, i: (jax.vmap(unpool)(v, i), unpool(v, i)), values, indices)
+    np.testing.assert_array_equal(together, apart)

@@ -7,7 +7,7 @@ import pytest
 
 import jaxpool
 from tests import reference
-from tests.cases import by_turns
+from tests.programs import interpret
 
 NAN, INF = np.nan, np.inf
 
@@ -20,25 +20,32 @@ def _assert_equal(actual, expected):
 
 def _check(name, inputs, *arguments, **options):
     """Compares value, index, tangent and cotangent with the oracle, to the bit; returns value and index."""
-    pool, oracle = getattr(jaxpool, name), getattr(reference, name)
-    value, index = pool(inputs, *arguments, **options, return_indices=True)
-    expected_value, expected_index = oracle(inputs, *arguments, **options)
-    _assert_equal(value, expected_value)
-    _assert_equal(index, expected_index)
-    _assert_equal(pool(inputs, *arguments, **options), expected_value)
+
+    def pool(x, **more):
+        return getattr(jaxpool, name)(x, *arguments, **options, **more)
+
+    def results(x, *directions):
+        found = [pool(x), *pool(x, return_indices=True)]
+        if directions:
+            primal, pullback = jax.vjp(pool, x)
+            found += [*jax.jvp(pool, (x,), directions[:1]), primal, *pullback(directions[1])]
+        return found
+
+    value, index = getattr(reference, name)(inputs, *arguments, **options)
+    expected, directions = [value, value, index], ()
     if jnp.issubdtype(inputs.dtype, jnp.floating):
-        tangent = np.arange(1.0, inputs.size + 1).reshape(inputs.shape).astype(inputs.dtype)
-        cotangent = np.arange(1.0, value.size + 1).reshape(value.shape).astype(inputs.dtype)
-        primal, pushed = jax.jvp(lambda x: pool(x, *arguments, **options), (inputs,), (tangent,))
-        _assert_equal(primal, expected_value)
-        _assert_equal(pushed, reference.select_jvp(tangent, expected_index, *arguments, **options))
-        primal, pullback = jax.vjp(lambda x: pool(x, *arguments, **options), inputs)
-        _assert_equal(primal, expected_value)
-        _assert_equal(
-            pullback(cotangent)[0],
-            reference.select_vjp(cotangent, expected_index, inputs.shape, *arguments, **options),
+        # Small numbers, that 16 bits can hold.
+        tangent, cotangent = (
+            (np.arange(array.size) % 255 + 1).reshape(array.shape).astype(inputs.dtype)
+            for array in (inputs, value)
         )
-    return np.asarray(value), np.asarray(index)
+        directions = tangent, cotangent
+        expected += [value, reference.select_jvp(tangent, index, *arguments, **options)]
+        expected += [value, reference.select_vjp(cotangent, index, inputs.shape, *arguments, **options)]
+    actual = interpret(results, inputs, *directions)
+    for a, b in zip(actual, expected, strict=True):
+        _assert_equal(a, b)
+    return actual[1:3]
 
 
 GEOMETRIES = [
@@ -49,42 +56,36 @@ GEOMETRIES = [
 ]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        (0.0, 1.0),  # ties
-        (NAN, 1.0, 2.0),
-        (NAN,),
-        (-INF,),
-        (INF,),
-        (-INF, NAN),
-        (-INF, INF, NAN, 0.0, 1.0),
-        (-INF, 0.0),
-        (0.0, -0.0),
-    ],
-    ids=str,
+VALUES = (
+    (0.0, 1.0),  # ties
+    (NAN, 1.0, 2.0),
+    (NAN,),
+    (-INF,),
+    (INF,),
+    (-INF, NAN),
+    (-INF, INF, NAN, 0.0, 1.0),
+    (-INF, 0.0),
+    (0.0, -0.0),
 )
-@pytest.mark.parametrize(
-    ("arguments", "name", "dtype"),
-    by_turns(GEOMETRIES, ["max_pool", "min_pool"], [np.float32, jnp.bfloat16], one_in=2),
-    ids=str,
-)
-def test_special_values(values, arguments, name, dtype):
-    inputs = np.random.RandomState(0).choice(values, (2, 5, 6, 2)).astype(dtype)
-    _check(name, inputs, *arguments)
 
 
-@pytest.mark.parametrize(
-    ("arguments", "name", "dtype"),
-    by_turns(GEOMETRIES, ["max_pool", "min_pool"], [np.int32, np.uint8, np.int8, np.bool_], one_in=2),
-    ids=str,
-)
-def test_integer_extremes(arguments, dtype, name):
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+@pytest.mark.parametrize("arguments", GEOMETRIES, ids=str)
+def test_special_values(arguments, name, dtype):
+    inputs = [np.random.RandomState(0).choice(values, (5, 6, 2)) for values in VALUES]
+    _check(name, np.stack(inputs).astype(dtype), *arguments)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, np.int8, np.bool_])
+@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
+@pytest.mark.parametrize("arguments", GEOMETRIES, ids=str)
+def test_integer_extremes(arguments, name, dtype):
     limits = (False, True) if dtype == np.bool_ else (np.iinfo(dtype).min, 0, np.iinfo(dtype).max)
-    inputs = np.random.RandomState(0).choice(np.array(limits, dtype), (2, 5, 6, 2))
-    _check(name, inputs, *arguments)
-    _check(name, np.full((1, 4, 4, 1), limits[0], dtype), *arguments)
-    _check(name, np.full((1, 4, 4, 1), limits[-1], dtype), *arguments)
+    inputs = [
+        np.random.RandomState(0).choice(values, (5, 6, 2)) for values in (limits, limits[:1], limits[-1:])
+    ]
+    _check(name, np.stack(inputs).astype(dtype), *arguments)
 
 
 def test_ties_and_nan_by_hand():
@@ -169,21 +170,23 @@ def test_nan_is_found_in_large_windows(order, dtype, request):
         request.getfixturevalue("x64")
     inputs = np.random.RandomState(0).rand(2, 120, 110, 3).astype(dtype)
     inputs[0, 77, 31, 1] = NAN
-    pool = getattr(jaxpool, f"{order}_pool")
+    pool, whole = getattr(jaxpool, f"{order}_pool"), getattr(jaxpool, f"global_{order}_pool")
+
+    @jax.jit
+    def results(inputs):
+        values, indices = pool(inputs, (120, 110), return_indices=True)
+        pooled = [whole(inputs), pool(inputs, (120, 110))[:, 0, 0], values[:, 0, 0]]
+        if order == "max":
+            pooled.append(jnp.squeeze(jaxpool.adaptive_max_pool(inputs, (1, 1)), (1, 2)))
+        return pooled, indices, jax.grad(lambda x: jnp.sum(whole(x)))(inputs)
+
+    pooled, index, gradient = results(inputs)
     expected = np.zeros((2, 3), bool)
     expected[0, 1] = True
-    for pooled in (
-        getattr(jaxpool, f"global_{order}_pool")(inputs),
-        pool(inputs, (120, 110))[:, 0, 0],
-        pool(inputs, (120, 110), return_indices=True)[0][:, 0, 0],
-        jnp.squeeze(jaxpool.adaptive_max_pool(inputs, (1, 1)), (1, 2)) if order == "max" else None,
-    ):
-        if pooled is not None:
-            np.testing.assert_array_equal(np.isnan(np.asarray(pooled, np.float32)), expected)
-    index = pool(inputs, (120, 110), return_indices=True)[1]
+    for values in [*pooled, whole(inputs)]:
+        np.testing.assert_array_equal(np.isnan(np.asarray(values, np.float32)), expected)
     assert index[0, 0, 0, 1] == 77 * 110 + 31
-    function = jax.jit(lambda x: jnp.sum(getattr(jaxpool, f"global_{order}_pool")(x)))
-    gradient = np.asarray(jax.grad(function)(inputs), np.float32)
+    gradient = np.asarray(gradient, np.float32)
     assert gradient[0, 77, 31, 1] == 1
     assert gradient.sum() == 6
 

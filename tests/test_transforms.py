@@ -1,4 +1,4 @@
-"""The pools under every transformation of JAX: what they give must not depend on how they are called."""
+"""The pools under transformations that `test_grid.py` has not: of programs, of devices, and for export."""
 
 import functools
 
@@ -11,13 +11,14 @@ from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import jaxpool
-from tests.cases import CASES, KINDS, ODD_CASES, SIMPLE, by_turns, curved, distinct, random
-from tests.irregular import GROUPS
+from tests.cases import CASES, SMALL_CASES, curved, distinct, random
+from tests.covering import pairs
+from tests.functions import COMPOSED, KINDS, SIMPLE
+from tests.groups import GROUPS
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 # One selection, one sum and one composition: minimum and maximum share their rules of transformation.
 each_kind = pytest.mark.parametrize("function", KINDS, ids=str)
-in_each_case = pytest.mark.parametrize(("case", "function"), by_turns(ODD_CASES, KINDS, one_in=2), ids=str)
 
 
 def _bind(function, case):
@@ -32,7 +33,7 @@ def _pushforward(pool):
     return lambda inputs, tangent: jax.jvp(pool, (inputs,), (tangent,))[1]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", SMALL_CASES, ids=str)
 def test_jit_gives_what_eager_gives_bit_for_bit(case):
     inputs = random(case.shape)
     pools = [_bind(function, case) for function in SIMPLE]
@@ -43,7 +44,7 @@ def test_jit_gives_what_eager_gives_bit_for_bit(case):
 
 @pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
 def test_disabled_jit_gives_the_same(name):
-    inputs = distinct((2, 6, 5, 2), np.float32)
+    inputs = distinct((1, 4, 3, 1), np.float32)
 
     def value_and_gradient():
         pool = functools.partial(getattr(jaxpool, name), window_shape=(3, 2), strides=(2, 1), padding="SAME")
@@ -54,33 +55,6 @@ def test_disabled_jit_gives_the_same(name):
         chex.assert_trees_all_close(value_and_gradient(), expected, rtol=1e-5)
 
 
-@in_each_case
-def test_vmap(case, function):
-    pool = _bind(function, case)
-    stack = np.stack([distinct(case.shape, np.float32, seed) for seed in range(3)])
-    expected = np.stack([pool(inputs) for inputs in stack])
-    chex.assert_trees_all_close(jax.vmap(pool)(stack), expected, rtol=1e-5)
-    last = np.moveaxis(stack, 0, -1)
-    chex.assert_trees_all_close(
-        jax.vmap(pool, in_axes=-1, out_axes=1)(last), np.moveaxis(expected, 0, 1), rtol=1e-5
-    )
-    gradients = np.stack([_gradient(pool)(inputs) for inputs in stack])
-    chex.assert_trees_all_close(jax.vmap(_gradient(pool))(stack), gradients, rtol=1e-5, atol=1e-6)
-
-
-@in_each_case
-def test_vmap_over_the_tangent_only(case, function):
-    pool, inputs = _bind(function, case), distinct(case.shape, np.float32)
-    tangents = np.stack([random(case.shape, np.float32, seed) for seed in range(3)])
-    expected = np.stack([_pushforward(pool)(inputs, tangent) for tangent in tangents])
-    mapped = jax.vmap(_pushforward(pool), in_axes=(None, 0))(inputs, tangents)
-    chex.assert_trees_all_close(mapped, expected, rtol=1e-5, atol=1e-6)
-    value, pullback = jax.vjp(pool, inputs)
-    cotangents = np.stack([random(value.shape, np.float32, seed) for seed in range(3)])
-    expected = np.stack([pullback(cotangent)[0] for cotangent in cotangents])
-    chex.assert_trees_all_close(jax.vmap(pullback)(cotangents)[0], expected, rtol=1e-5, atol=1e-6)
-
-
 @pytest.mark.parametrize("name", ["max_pool", "min_pool"])
 def test_vmap_twice_with_indices(name):
     stack = random((2, 3, 5, 4, 2))
@@ -88,24 +62,12 @@ def test_vmap_twice_with_indices(name):
     chex.assert_trees_all_equal(jax.vmap(jax.vmap(pool))(stack), pool(stack))
 
 
-@in_each_case
-def test_remat_and_scan(case, function):
-    pool, inputs = _bind(function, case), distinct(case.shape, np.float32)
-    expected = _gradient(pool)(inputs)
-    chex.assert_trees_all_close(_gradient(jax.checkpoint(pool))(inputs), expected, rtol=1e-5)
-    stack = np.stack([inputs, inputs[::-1]])
-    _, gradients = jax.lax.scan(lambda carry, x: (carry, _gradient(pool)(x)), 0, stack)
-    chex.assert_trees_all_close(gradients[0], expected, rtol=1e-5, atol=1e-6)
-    scanned = jax.grad(lambda x: jnp.sum(jax.lax.scan(lambda c, x: (c, curved(pool)(x)), 0, x)[1]))(stack)
-    chex.assert_trees_all_close(scanned[0], expected, rtol=1e-5, atol=1e-6)
-
-
 def _mesh(axis_type, shape=(2, 4)):
     return jax.make_mesh(shape, ("data", "model"), axis_types=(axis_type,) * 2)
 
 
 @each_kind
-@pytest.mark.parametrize("name", ["overlap stride", "channels first", "dilation stride", "3d overlap"])
+@pytest.mark.parametrize("name", ["1d", "channels first"])
 def test_inside_shard_map(name, function):
     """Batch over one mesh axis and channels over the other: every device pools its own."""
     case = next(case for case in CASES if case.name == name)
@@ -140,11 +102,10 @@ def test_replicated_inputs_in_shard_map(function):
 
 @pytest.mark.parametrize(
     ("name", "axis_type", "function"),
-    by_turns(
-        ["overlap stride", "channels first", "dilation stride", "windows of padding"],
+    pairs(
+        ["channels first", "dilation stride", "windows of padding"],
         [AxisType.Auto, AxisType.Explicit],
         KINDS,
-        one_in=2,
     ),
     ids=str,
 )
@@ -190,43 +151,8 @@ def test_automatic_mesh_splits_space(name):
     )
 
 
-each_group = pytest.mark.parametrize("group", [group for group in GROUPS if group.transforms], ids=str)
-
-
 def _values(group):
     return lambda inputs: [function.apply(inputs) for function in group.functions]
-
-
-def _gradients(group):
-    """The gradients of all functions of a group, of which none may hide another's."""
-
-    def total(pool, inputs):
-        return jnp.sum(curved(pool)(inputs))
-
-    return lambda x: [jax.grad(functools.partial(total, f.apply))(x) for f in group.functions]
-
-
-@each_group
-def test_transformations_of_groups(group):
-    """jit, vmap of the pools and of their gradients, remat and scan."""
-    stack = np.stack([distinct(group.shape, np.float32, seed) for seed in range(2)])
-    values, gradients = _values(group), _gradients(group)
-    # Each function and entry by itself, in a program of its own.
-    expected = jax.tree.map(lambda *leaves: np.stack(leaves), *[values(inputs) for inputs in stack])
-
-    @jax.jit
-    def transformed(stack):
-        mapped = jax.vmap(values)(stack), jax.vmap(gradients)(stack)
-        scanned = jax.lax.scan(lambda c, x: (c, (values(x), gradients(x))), 0, stack)[1]
-        remat = jax.grad(
-            lambda x: sum(jnp.sum(curved(lambda _, v=v: v)(x)) for v in jax.checkpoint(values)(x))
-        )
-        return mapped, scanned, remat(stack[0])
-
-    mapped, scanned, remat = transformed(stack)
-    chex.assert_trees_all_close(mapped[0], expected, rtol=1e-5, atol=1e-6)
-    chex.assert_trees_all_close(scanned, mapped, rtol=1e-5, atol=1e-6)
-    chex.assert_trees_all_close(remat, sum(g[0] for g in mapped[1]), rtol=1e-4, atol=1e-5)
 
 
 def _spec(group):
@@ -236,19 +162,22 @@ def _spec(group):
     return P(*axes)
 
 
-# Whose results depend on all of the array: masks, positions, parameters worked out from it, norms of images.
-_OF_THE_WHOLE = ("global m", "max_unpool", "trainable", "gem", "polyphase")
+SHARDED = [
+    "adaptive 1d",
+    "adaptive channels first",
+    "fractional 1d",
+    "global 2d",
+    "avg_unpool 1d",
+    "avg_unpool channels first",
+    "blur 1d",
+    "blur channels first",
+]
 
 
-@pytest.mark.parametrize(
-    "group",
-    [g for g in GROUPS if g.transforms and g.shape[0] == 2 and not g.name.startswith(_OF_THE_WHOLE)],
-    ids=str,
-)
-def test_groups_inside_shard_map(group):
+@pytest.mark.parametrize("name", SHARDED)
+def test_groups_inside_shard_map(name):
     """Batch over one mesh axis and channels over the other: every device pools its own."""
-    if "own samples" in group.name or group.name == "fractional channels first":
-        pytest.skip("its samples belong to the whole array")
+    group = next(group for group in GROUPS if group.name == name)
     spec = _spec(group)
     shape = [2 * n if axis == "model" else n for n, axis in zip(group.shape, spec, strict=True)]
     inputs, values = distinct(shape, np.float32), _values(group)
@@ -281,37 +210,47 @@ def test_new_pools_on_an_explicit_mesh(pool):
         assert result[0].sharding.is_equivalent_to(NamedSharding(mesh, spec), 4)
 
 
-@pytest.mark.parametrize("name", ["1d", "channels first 1d", "adaptive 1d", "global 2d", "avg_unpool 1d"])
-def test_export_of_groups_with_symbolic_batch(name):
-    group = next(group for group in GROUPS if group.name == name)
-    batch = jax.export.symbolic_shape("batch")
-    spec = jax.ShapeDtypeStruct((*batch, *group.shape[1:]), np.float32)
-    inputs = distinct((3, *group.shape[1:]), np.float32)
-
-    def both(inputs):
-        return _values(group)(inputs), _gradients(group)(inputs)
-
-    exported = jax.export.export(jax.jit(both), platforms=PLATFORMS)(spec)
-    loaded = jax.export.deserialize(exported.serialize())
-    chex.assert_trees_all_close(loaded.call(inputs), jax.jit(both)(inputs), rtol=1e-5, atol=1e-6)
+def _of_groups(names):
+    """Functions of groups, and composed ones, each of inputs of one shape whose first axis is a batch."""
+    case = next(case for case in SMALL_CASES if case.name == "channels first 1d")
+    composed = [
+        functools.partial(f.apply, window_shape=(3,), strides=(2,), padding=1, channel_axis=1)
+        for f in COMPOSED
+        if f.name in ("soft_pool temperature=0.7", "median_pool")
+    ]
+    return [(case.shape, composed)] + [
+        (group.shape, [f.apply for f in group.functions]) for group in GROUPS if group.name in names
+    ]
 
 
-@in_each_case
-def test_export_to_every_platform_with_symbolic_batch(case, function):
-    channels = 0 if case.options.get("channel_axis", -1) is None else 1
-    if len(case.shape) == len(case.window_shape) + channels:
-        pytest.skip("the case has no batch axis to leave open")
-    pool = _bind(function, case)
+def _call(function, case, inputs):
+    return function.apply(inputs, *case.arguments, **case.options)
+
+
+@pytest.mark.parametrize(
+    ("shape", "pools"),
+    [
+        *_of_groups(["adaptive 1d", "global 2d", "avg_unpool 1d"]),
+        *(
+            (case.shape, [functools.partial(_call, function, case) for function in KINDS])
+            for case in CASES
+            if case.name
+            in ("1d", "overlap stride", "windows of padding", "dilation stride", "channels first")
+        ),
+    ],
+    ids=lambda shape: str(shape) if isinstance(shape, tuple) else "",
+)
+def test_export_to_every_platform_with_symbolic_batch(shape, pools):
     (batch,) = jax.export.symbolic_shape("batch")
-    spec = jax.ShapeDtypeStruct((batch, *case.shape[1:]), np.float32)
-    inputs = distinct((5, *case.shape[1:]), np.float32)
+    inputs = distinct((3, *shape[1:]), np.float32)
+    specs = [jax.ShapeDtypeStruct((batch, *shape[1:]), np.float32)] * 2
+
+    def derivatives(inputs, tangent):
+        return [(*jax.jvp(pool, (inputs,), (tangent,)), _gradient(pool)(inputs)) for pool in pools]
+
+    exported = jax.export.export(jax.jit(derivatives), platforms=PLATFORMS)(*specs)
+    loaded = jax.export.deserialize(exported.serialize())
+    assert loaded.platforms == PLATFORMS
     tangent = random(inputs.shape, np.float32, seed=1)
-    for f, arguments in (
-        (pool, (inputs,)),
-        (_gradient(pool), (inputs,)),
-        (_pushforward(pool), (inputs, tangent)),
-    ):
-        exported = jax.export.export(jax.jit(f), platforms=PLATFORMS)(*[spec] * len(arguments))
-        loaded = jax.export.deserialize(exported.serialize())
-        assert loaded.platforms == PLATFORMS
-        chex.assert_trees_all_close(loaded.call(*arguments), f(*arguments), rtol=1e-5, atol=1e-6)
+    expected = jax.jit(derivatives)(inputs, tangent)
+    chex.assert_trees_all_close(loaded.call(inputs, tangent), expected, rtol=1e-5, atol=1e-6)

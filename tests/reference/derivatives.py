@@ -113,8 +113,9 @@ def window_jvp(gradient, inputs, tangent, *arguments, dtype=None, **options):
     """Tangent of a pool whose function has `gradient(elements)`: its product with the tangents."""
     inputs, tangent = np.asarray(inputs), np.asarray(tangent)
     layout = regular(inputs.shape, *arguments, **options)
-    rows, tangent_rows = layout.rows(inputs.astype(np.float64)), layout.rows(tangent.astype(np.float64))
-    results = layout.empty(np.float64)
+    wide = inexact_dtype(inputs.dtype)
+    rows, tangent_rows = layout.rows(inputs.astype(wide)), layout.rows(tangent.astype(wide))
+    results = layout.empty(wide)
     with np.errstate(all="ignore"):
         for place, positions in each_window(layout, inputs.shape):
             at = place[0], positions
@@ -126,7 +127,7 @@ def window_vjp(gradient, inputs, cotangent, *arguments, dtype=None, **options):
     """Cotangent of a pool whose function has `gradient(elements)`: each element receives its share."""
     inputs = np.asarray(inputs)
     layout = regular(inputs.shape, *arguments, **options)
-    rows = layout.rows(inputs.astype(np.float64))
+    rows = layout.rows(inputs.astype(inexact_dtype(inputs.dtype)))
 
     def share(row, positions):
         return gradient(rows[row, positions])

@@ -5,7 +5,7 @@ Parameters are numbers, or have one entry for each channel. Results are computed
 
 import numpy as np
 
-from tests.reference.arrays import averaged
+from tests.reference.arrays import averaged, product
 from tests.reference.geometry import windows
 from tests.reference.layout import each_window, regular
 from tests.reference.whole import global_logsumexp_pool
@@ -33,7 +33,7 @@ def mixed_pool(inputs, alpha, *arguments, dtype=None, **options):
 def gated_pool(inputs, gate, *arguments, dtype=None, **options):
     """The same, in a proportion that the logistic function of a weighted sum decides."""
     gate, rank = np.asarray(gate, np.float64), len(arguments[0])
-    weights = gate.reshape(-1, *gate.shape[rank:])
+    weights = gate.reshape(product(gate.shape[:rank]), *gate.shape[rank:])
 
     def function(elements, taps, others, parameters):
         here = np.array([parameters[tap] for tap in taps])

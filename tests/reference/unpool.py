@@ -51,8 +51,9 @@ def avg_unpool(values, output_shape, window_shape, *arguments, channel_axis=-1, 
     check_shape("values", values, layout.shape)
     rows = layout.rows(values)
     means = np.zeros(layout.rows(np.zeros(shape)).shape, rows.dtype)
-    for (row, position), columns in _containing(layout, shape).items():
-        means[row, position] = np.mean(rows[row, columns])
+    with np.errstate(invalid="ignore"):  # of infinities of both signs
+        for (row, position), columns in _containing(layout, shape).items():
+            means[row, position] = np.mean(rows[row, columns])
     return from_rows(rounded(means, dtype), shape, channel_axis)
 
 

@@ -1,0 +1,303 @@
+"""The grid that most of the suite is: any function x geometry x dtype x numbers x transformation x platform.
+
+`check` compares one cell of it with the oracle: values, dtypes, and derivatives in both modes.
+"""
+
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.cases import CASES, assert_close, numbers
+from tests.covering import pairs
+from tests.functions import FUNCTIONS, SIMPLE, Function
+from tests.groups import GROUPS
+from tests.programs import interpret
+
+PLACES = {place.name: place for place in (*CASES, *GROUPS)}
+DTYPES = ("float32", "bfloat16", "int32", "float64", "float16", "uint8", "bool", "complex64")
+KINDS_OF_NUMBERS = ("ties", "distinct", "special")
+# Compiled and run; or as the programs for a platform say.
+MODES = ("forward", "reverse")
+PLATFORMS = ("compiled", "cpu", "cuda", "tpu")
+
+
+def check(
+    function: str,
+    place: str,
+    dtype: str = "float32",
+    kind: str = "ties",
+    transformation: str = "none",
+    modes: str = "both",
+    platform: str = "compiled",
+) -> None:
+    """Compares values and both derivatives of a function with the oracle's.
+
+    Args:
+      function: the name of one of `FUNCTIONS`, or of those of a group.
+      place: the name of one of `CASES` or `GROUPS`.
+      dtype: that of the inputs.
+      kind: which numbers they are, as for `numbers`.
+      transformation: one of `TRANSFORMATIONS`.
+      modes: which derivatives, `"forward"`, `"reverse"` or `"both"`.
+      platform: one of `PLATFORMS`.
+    """
+    with double_precision(dtype == "float64"):
+        where, what = PLACES[place], function_at(place, function)
+        kind = kind if kind in kinds_for(what, dtype) else "distinct"
+
+        def bound(apply):
+            return lambda inputs: apply(inputs, *where.arguments, **where.options)
+
+        pool = bound(what.apply)
+        if dtype == "complex64" and not what.takes_complex:
+            with pytest.raises(TypeError, match="real"):
+                jax.eval_shape(pool, numbers(kind, where.shape, dtype))
+            return
+        seeds = [(0, 0)] if transformation in _OF_ONE else [(0, 0), (1, 1)]
+        if transformation == "vmap over directions" and jnp.issubdtype(dtype, jnp.inexact):
+            seeds = [(0, 0), (0, 1)]
+        expected = [_expected(function, place, dtype, kind, *seed) for seed in seeds]
+        stacks = [np.stack(arrays) for arrays in zip(*[entry.arrays for entry in expected], strict=True)]
+        program = TRANSFORMATIONS[transformation](
+            functools.partial(_results, modes, pool, bound(what.indexed[0]) if what.indexed else None)
+        )
+        if platform == "compiled":
+            results = jax.jit(program)(*stacks)
+        else:
+            results = interpret(program, *stacks, platform=platform)
+        for i, entry in enumerate(expected):
+            entry.compare({name: np.asarray(stack)[i] for name, stack in results.items()})
+
+
+def function_at(place: str, name: str) -> Function:
+    functions = getattr(PLACES[place], "functions", FUNCTIONS)
+    return next(function for function in functions if function.name == name)
+
+
+def kinds_for(function: Function, dtype: str) -> tuple[str, ...]:
+    """Special numbers where there is one answer: not for complex infinities, nor for rounded extremes."""
+    summed = dtype in ("int32", "uint8") and function.result == "mean"
+    known = function.special and dtype != "complex64" and not summed
+    return KINDS_OF_NUMBERS if known else KINDS_OF_NUMBERS[:2]
+
+
+@contextlib.contextmanager
+def double_precision(enabled: bool = True) -> Iterator[None]:
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", enabled)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+# ---------------------------------------------------------------------------------------------------- rows
+
+
+def windowed_rows() -> list[tuple[str, ...]]:
+    """Arguments of `check` for pools of windows.
+
+    Selections and sums, of which all others are composed, in every geometry; the others where geometries
+    differ in kind.
+    """
+    rows = [
+        (f, case.name, *others[:-2], "both", others[-1]) for f, case, *others in _pairs_of(PRIMITIVE, CASES)
+    ]
+    for function, case, *others, platform in _pairs_of(OTHERS, [case for case in CASES if case.of_a_kind]):
+        if platform == "compiled" or case.taps <= _MOST_COMPILED:
+            platform = "compiled" if case.taps <= _MOST_COMPILED else "cpu"
+        rows.append((function, case.name, *others, platform))
+    return rows
+
+
+def _pairs_of(functions: Sequence[Function], cases: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Names of functions with all other choices; of those with several settings each row has one."""
+    names = list(dict.fromkeys(function.name.split()[0] for function in functions))
+    settings = {name: [f.name for f in functions if f.name.split()[0] == name] for name in names}
+    most = max(map(len, settings.values()))
+    choices = (DTYPES, KINDS_OF_NUMBERS, tuple(TRANSFORMATIONS), MODES, PLATFORMS)
+    for name, case, *others, number in pairs(names, cases, *choices, range(most)):
+        yield settings[name][number % len(settings[name])], case, *others
+
+
+def bound_rows() -> list[tuple[str, ...]]:
+    """Arguments of `check` for groups, of which each row has one function; few with rarer dtypes."""
+    one_dimensional = [group for group in GROUPS if group.name.endswith("1d")]
+    rows = []
+    for groups, dtypes in ((GROUPS, DTYPES[:4]), (one_dimensional, DTYPES[4:])):
+        most = max(len(group.functions) for group in groups)
+        choices = (dtypes, KINDS_OF_NUMBERS, _OF_BOUND, MODES, PLATFORMS)
+        rows += [
+            (group.functions[number % len(group.functions)].name, group.name, *others)
+            for group, number, *others in pairs(groups, range(most), *choices)
+        ]
+    return rows
+
+
+_OF_BOUND = ("linearize", "vmap", "vmap over directions", "scan")  # all compute the same without
+PRIMITIVE = tuple(f for f in SIMPLE if f.name != "pool")
+OTHERS = tuple(f for f in FUNCTIONS if f not in PRIMITIVE)
+_MOST_COMPILED = 3  # taps; with dozens of them, what is composed compiles for seconds
+
+
+# ----------------------------------------------------------------------------------------- transformations
+
+
+def _results(modes: str, pool: Callable, indexed: Callable | None, inputs: Any, *directions: Any) -> Any:
+    """The value, and positions; and tangent and cotangent, where directions are given for them."""
+    results = {"value": pool(inputs)}
+    if indexed:
+        results["same"], results["index"] = indexed(inputs)
+    if directions and modes != "reverse":
+        results["primal"], results["pushed"] = jax.jvp(pool, (inputs,), directions[:1])
+    if directions and modes != "forward":
+        results["dual"], pullback = jax.vjp(pool, inputs)
+        results["pulled"] = pullback(directions[1])[0]
+    return results
+
+
+def _linearized(function: Callable) -> Callable:
+    """The same by way of a linear map and its transpose."""
+
+    def results(inputs, *directions):
+        modes, pool, _ = function.args
+        if not directions:
+            return function(inputs)
+        tangent, cotangent = directions
+        value, linear = jax.linearize(pool, inputs)
+        results = {"value": value}
+        if modes != "reverse":
+            results["pushed"] = linear(tangent)
+        if modes != "forward":
+            results["pulled"] = jax.linear_transpose(linear, tangent)(cotangent)[0]
+        return results
+
+    return _once(results)
+
+
+def _rematerialized(function: Callable) -> Callable:
+    modes, pool, indexed = function.args
+    return _once(functools.partial(_results, modes, jax.checkpoint(pool), indexed))
+
+
+def _once(function: Callable) -> Callable:
+    return lambda *stacks: jax.tree.map(lambda leaf: leaf[None], function(*[stack[0] for stack in stacks]))
+
+
+def _mapped_at_the_end(function: Callable) -> Callable:
+    def mapped(*stacks):
+        stacks = [jnp.moveaxis(stack, 0, -1) for stack in stacks]
+        results = jax.vmap(function, in_axes=-1, out_axes=-1)(*stacks)
+        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), results)
+
+    return mapped
+
+
+def _mapped_over_directions(function: Callable) -> Callable:
+    def mapped(inputs, *directions):
+        if not directions:
+            return jax.vmap(function)(inputs)
+        return jax.vmap(function, in_axes=(None, 0, 0))(inputs[0], *directions)
+
+    return mapped
+
+
+def _scanned(function: Callable) -> Callable:
+    return lambda *stacks: jax.lax.scan(lambda carry, entry: (carry, function(*entry)), 0, stacks)[1]
+
+
+# Of `_results` of a pool: a program from stacks of inputs and directions to stacks of results.
+TRANSFORMATIONS = {
+    "none": _once,
+    "remat": _rematerialized,
+    "linearize": _linearized,
+    "vmap": jax.vmap,
+    "vmap at the end": _mapped_at_the_end,
+    "vmap over directions": _mapped_over_directions,
+    "scan": _scanned,
+}
+_OF_ONE = ("none", "remat", "linearize")
+
+# ----------------------------------------------------------------------------------------- what is compared
+
+
+@dataclasses.dataclass(frozen=True)
+class _Expected:
+    """What the oracle says of a function of some inputs and, where it is differentiable, directions."""
+
+    arrays: tuple[np.ndarray, ...]
+    value: np.ndarray
+    others: dict[str, np.ndarray]
+    slope: float | None = None
+
+    def compare(self, results: dict[str, np.ndarray]) -> None:
+        for name, result in results.items():
+            if name in ("value", "same", "primal", "dual"):
+                assert_close(result, self.value)
+            elif name in self.others:
+                assert_close(result, self.others[name])
+        self._compare_slopes(results)
+
+    def _compare_slopes(self, results: dict[str, np.ndarray]) -> None:
+        """What the results say of how far the inner product with the cotangent changes along the tangent."""
+        if self.slope is None:
+            return
+        _, tangent, cotangent = (np.asarray(array, np.float64) for array in self.arrays)
+        for name, direction in (("pushed", cotangent), ("pulled", tangent)):
+            if name in results:
+                terms = np.asarray(results[name], np.float64) * direction
+                tolerance = 8 * jnp.finfo(results[name].dtype).eps * np.sum(abs(terms)) + 1e-6
+                assert abs(np.sum(terms) - self.slope) <= tolerance, name
+
+
+@functools.lru_cache(maxsize=256)
+def _expected(name: str, at: str, dtype: str, kind: str, seed: int, direction: int) -> _Expected:
+    function, place = function_at(at, name), PLACES[at]
+    inputs = numbers(kind, place.shape, dtype, seed)
+
+    def given(oracle, *arrays):
+        return oracle(*arrays, *place.arguments, **place.options)
+
+    value, others = given(function.expected, inputs), {}
+    if function.indexed:
+        others["index"] = given(function.indexed[1], inputs)[1].astype(np.int32)
+    if not jnp.issubdtype(inputs.dtype, jnp.inexact):
+        return _Expected((inputs,), value, others)
+    tangent, cotangent = (
+        numbers("ties", shape, dtype, seed=10 * direction + i)
+        for i, shape in ((1, inputs.shape), (2, value.shape))
+    )
+    slope = None
+    if function.oracle_jvp:
+        others["pushed"] = given(function.oracle_jvp, inputs, tangent)
+    elif kind == "distinct":  # where ties end, finite differences have no limit
+        step, wide = 1e-6 * np.asarray(tangent, np.float64), np.asarray(inputs, np.float64)
+        difference = given(function.oracle, wide + step) - given(function.oracle, wide - step)
+        slope = np.vdot(difference, np.asarray(cotangent, np.float64)) / 2e-6
+    if function.oracle_vjp:
+        others["pulled"] = given(function.oracle_vjp, inputs, cotangent)
+    return _Expected((inputs, tangent, cotangent), value, others, slope)
+
+
+# -------------------------------------------------------------------------------------------- saying it again
+
+
+def reproduction(function: str, place: str, dtype: str, kind: str, *others: str) -> str:
+    """Lines for a Python prompt: what was called, of which numbers, and the check that failed."""
+    where = PLACES[place]
+    arguments = [f"numbers({kind!r}, {where.shape}, {dtype!r}, seed=0)", *map(repr, where.arguments)]
+    arguments += [f"{name}={value!r}" for name, value in where.options.items()]
+    return "\n".join(
+        [
+            "from tests.grid import check, function_at, numbers",
+            f"function_at({place!r}, {function!r}).apply({', '.join(arguments)})",
+            f"check{(function, place, dtype, kind, *others)!r}",
+        ]
+    )

@@ -1,0 +1,120 @@
+"""The examples as a person runs them: in this process, or in one that is interrupted."""
+
+import contextlib
+import functools
+import importlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+from jax.experimental.compilation_cache import compilation_cache
+
+FOLDER = Path(__file__).parents[1] / "examples"
+
+
+class Printed(NamedTuple):
+    output: str
+    errors: str
+
+
+@functools.cache
+def module(name: str) -> ModuleType:
+    """A script as a module. All share the digits, whose file takes a second to read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(FOLDER)
+        digits = importlib.import_module("train_digits")
+        if not hasattr(digits.load_digits, "cache_info"):
+            digits.load_digits = functools.cache(digits.load_digits)
+        return importlib.import_module(name)
+
+
+@functools.cache
+def _compiled() -> tempfile.TemporaryDirectory:
+    """Where runs keep their programs, for most of them have most in common. It goes with this process."""
+    return tempfile.TemporaryDirectory()
+
+
+@contextlib.contextmanager
+def _settings(**settings):
+    before = {name: getattr(jax.config, name) for name in settings}
+    for name, value in settings.items():
+        jax.config.update(name, value)
+    compilation_cache.reset_cache()  # so that it looks for its folder
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+        compilation_cache.reset_cache()
+
+
+def run(name: str, *arguments: str | Path) -> Printed:
+    """Runs the command in this process, where warnings are errors, and returns what it printed."""
+    output, errors = io.StringIO(), io.StringIO()
+    script, handler = module(name), signal.getsignal(signal.SIGINT)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+        _settings(
+            jax_numpy_dtype_promotion="standard",
+            jax_numpy_rank_promotion="allow",
+            jax_enable_x64=False,  # of which a script may think otherwise
+            jax_compilation_cache_dir=_compiled().name,
+            jax_persistent_cache_min_compile_time_secs=0,
+        ),
+    ):
+        patch.setattr(sys, "argv", ["the command", *map(str, arguments)])
+        try:
+            script.main()
+        finally:
+            signal.signal(signal.SIGINT, handler)
+    return Printed(output.getvalue(), errors.getvalue())
+
+
+def interrupt(command: list[str], folder: Path, **variables: str) -> tuple[int, Printed]:
+    """Runs a command in a process of its own, and interrupts it twice as soon as it trains."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(FOLDER)))),
+        "JAX_COMPILATION_CACHE_DIR": _compiled().name,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        **variables,
+    }
+    process = subprocess.Popen(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        shown = b""
+        while b"loss" not in shown:  # which the progress bar shows from the first step on
+            news = process.stderr.read1()
+            assert news, f"ended before it trained: {shown.decode()}"
+            shown += news
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGINT)  # nor does an impatient person get a traceback
+        output, errors = process.communicate(timeout=120)
+    finally:
+        process.kill()
+    return process.returncode, Printed(output.decode(), (shown + errors).decode())
+
+
+def assert_is_picture(path: Path) -> None:
+    image = importlib.import_module("matplotlib.image")
+    pixels = image.imread(path)
+    height, width, _ = pixels.shape
+    assert height > 300
+    assert width > 400
+    assert np.ptp(pixels[..., :3]) > 0.5, f"{path} is of one colour"

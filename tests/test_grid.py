@@ -1,0 +1,107 @@
+"""Everything against the oracle: what `grid.check` compares, in rows that have every pair of two choices."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from tests import grid
+from tests.cases import CASES
+from tests.covering import pairs
+from tests.functions import FUNCTIONS
+from tests.grid import DTYPES, KINDS_OF_NUMBERS, PLATFORMS, TRANSFORMATIONS, check, reproduction
+from tests.groups import GROUPS
+
+WINDOWED, BOUND = grid.windowed_rows(), grid.bound_rows()
+
+
+@pytest.mark.parametrize("row", WINDOWED + BOUND, ids="-".join)
+def test_matches_oracle(row):
+    try:
+        check(*row)
+    except BaseException as error:
+        error.add_note(reproduction(*row))
+        raise
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("function", "place"),
+    [(f.name, case.name) for f, case in itertools.product(FUNCTIONS, CASES)]
+    + [(f.name, group.name) for group in GROUPS for f in group.functions],
+)
+def test_all_match_oracle(function, place):
+    """Every dtype on every platform, with other numbers and transformations each time."""
+    for number, (dtype, platform) in enumerate(itertools.product(DTYPES, PLATFORMS)):
+        kind = KINDS_OF_NUMBERS[number % len(KINDS_OF_NUMBERS)]
+        transformation = list(TRANSFORMATIONS)[number % len(TRANSFORMATIONS)]
+        check(function, place, dtype, kind, transformation, "both", platform)
+
+
+# ------------------------------------------------------------------------------------------- the grid itself
+
+
+def test_every_pair_is_in_some_row():
+    choices = [range(7), "abc", range(4), [True, False], range(5)]
+    rows = pairs(*choices)
+    assert len(rows) < 7 * 5 + 5
+    for (i, first), (j, second) in itertools.combinations(enumerate(choices), 2):
+        assert {(row[i], row[j]) for row in rows} == set(itertools.product(first, second))
+    assert pairs(*choices) == rows
+
+
+def test_every_function_meets_every_geometry_and_choice():
+    names = {f.name.split()[0] for f in FUNCTIONS}
+    for column, values in {2: DTYPES, 3: KINDS_OF_NUMBERS, 4: TRANSFORMATIONS, 6: PLATFORMS}.items():
+        assert {(row[0].split()[0], row[column]) for row in WINDOWED} == {
+            (n, v) for n in names for v in values
+        }
+        assert {(row[1], row[column]) for row in WINDOWED} == {
+            (case.name, v) for case in CASES for v in values
+        }
+        some = DTYPES[:4] if values is DTYPES else grid._OF_BOUND if values is TRANSFORMATIONS else values
+        assert {(row[1], row[column]) for row in BOUND} >= {(g.name, v) for g in GROUPS for v in some}
+    assert {row[0] for row in WINDOWED} == {f.name for f in FUNCTIONS}
+    assert {row[:2] for row in BOUND} >= {(f.name, group.name) for group in GROUPS for f in group.functions}
+    unmet = {(n, case.name) for n in names for case in CASES} - {
+        (row[0].split()[0], row[1]) for row in WINDOWED
+    }
+    assert not {place for _, place in unmet} & {case.name for case in CASES if case.of_a_kind}
+    assert not {name for name, _ in unmet} & {f.name.split()[0] for f in grid.PRIMITIVE}
+
+
+ROW = ("max_pool", "overlap", "float32", "ties", "vmap", "both", "tpu")
+
+
+@pytest.mark.parametrize("result", ["value", "same", "index", "primal", "dual", "pushed", "pulled"])
+def test_a_wrong_result_is_found(result, monkeypatch):
+    original = grid._results
+
+    def wrong(*arguments):
+        results = original(*arguments)
+        return {**results, result: results[result].at[(0,) * results[result].ndim].add(1)}
+
+    monkeypatch.setattr(grid, "_results", wrong)
+    with pytest.raises(AssertionError, match="equal"):
+        check(*ROW)
+
+
+def test_slopes_that_differ_are_found():
+    entry = grid._Expected((None, np.float32([1, 2]), np.float32([3])), None, {}, slope=15)
+    entry.compare({"pushed": np.float32([5]), "pulled": np.float32([5, 5])})
+    for wrong in ({"pushed": np.float32([6])}, {"pulled": np.float32([5, 6])}):
+        with pytest.raises(AssertionError):
+            entry.compare(wrong)
+
+
+@pytest.mark.parametrize("row", [ROW, next(row for row in BOUND if row[0] == "max_unpool")], ids="-".join)
+def test_a_failure_says_how_to_see_it_again(row, monkeypatch):
+    lines = reproduction(*row)
+    assert len(lines.splitlines()) == 3
+    exec(lines, {})
+    monkeypatch.setattr(grid, "assert_close", lambda *arrays: pytest.fail("different"))
+    with pytest.raises(pytest.fail.Exception):
+        exec(lines, {})
+    with pytest.raises(pytest.fail.Exception) as raised:
+        test_matches_oracle(row)
+    assert raised.value.__notes__ == [lines]
