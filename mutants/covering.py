@@ -54,7 +54,7 @@ def record(jobs: int) -> list[TracedTest]:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "mutants.trace", f"--numprocesses={jobs}"]
         status = subprocess.run(command, cwd=ROOT, env=os.environ | environment(keep=True)).returncode
         if status not in (0, 5):  # 5: no tests were left to run
-            sys.exit("Tests fail without any mutation, so they cannot tell mutants.")
+            sys.exit(f"pytest ended with status {status}: tests that fail anyway can tell no mutants.")
         done.write_text(state)
     return known()
 

@@ -1,5 +1,6 @@
 """The examples as a person runs them: in this process, or in one that is interrupted."""
 
+import atexit
 import contextlib
 import functools
 import importlib
@@ -40,7 +41,9 @@ def module(name: str) -> ModuleType:
 @functools.cache
 def _compiled() -> tempfile.TemporaryDirectory:
     """Where runs keep their programs, for most of them have most in common. It goes with this process."""
-    return tempfile.TemporaryDirectory()
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return folder
 
 
 @contextlib.contextmanager
