@@ -1,9 +1,11 @@
 """The one table of geometries, and the numbers that tests take for inputs."""
 
+import contextlib
 import dataclasses
 import math
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -125,6 +127,15 @@ SMALL_CASES = tuple(
         "no batch, no channels",
     )
 )
+
+
+@contextlib.contextmanager
+def double_precision():
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", False)
 
 
 def curved(pool):

@@ -17,8 +17,8 @@ from tests import reference
 class Function:
     """A function of the library, and its values and derivatives by the oracle.
 
-    Of inputs and the arguments of a window; of inputs alone where all else is bound. Without derivatives by
-    the oracle, both modes must agree, and finite differences say that they are right.
+    Of inputs and the arguments of a window; of inputs alone where all else is bound. Where the oracle has a
+    tangent alone, the cotangent must be its transpose; where it has neither, both meet finite differences.
     """
 
     name: str

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.cases import CASES, assert_close, numbers
+from tests.cases import CASES, assert_close, double_precision, numbers
 from tests.covering import pairs
 from tests.functions import FUNCTIONS, SIMPLE, Function
 from tests.groups import GROUPS
@@ -23,8 +23,8 @@ from tests.programs import interpret
 PLACES = {place.name: place for place in (*CASES, *GROUPS)}
 DTYPES = ("float32", "bfloat16", "int32", "float64", "float16", "uint8", "bool", "complex64")
 KINDS_OF_NUMBERS = ("ties", "distinct", "special")
-# Compiled and run; or as the programs for a platform say.
 MODES = ("forward", "reverse")
+# Compiled and run; or as the programs for a platform say.
 PLATFORMS = ("compiled", "cpu", "cuda", "tpu")
 
 
@@ -48,9 +48,9 @@ def check(
       modes: which derivatives, `"forward"`, `"reverse"` or `"both"`.
       platform: one of `PLATFORMS`.
     """
-    with double_precision(dtype == "float64"):
+    with double_precision() if dtype == "float64" else contextlib.nullcontext():
         where, what = PLACES[place], function_at(place, function)
-        kind = kind if kind in kinds_for(what, dtype) else "distinct"
+        kind = kind_for(what, kind, dtype)
 
         def bound(apply):
             return lambda inputs: apply(inputs, *where.arguments, **where.options)
@@ -81,21 +81,11 @@ def function_at(place: str, name: str) -> Function:
     return next(function for function in functions if function.name == name)
 
 
-def kinds_for(function: Function, dtype: str) -> tuple[str, ...]:
-    """Special numbers where there is one answer: not for complex infinities, nor for rounded extremes."""
-    summed = dtype in ("int32", "uint8") and function.result == "mean"
-    known = function.special and dtype != "complex64" and not summed
-    return KINDS_OF_NUMBERS if known else KINDS_OF_NUMBERS[:2]
-
-
-@contextlib.contextmanager
-def double_precision(enabled: bool = True) -> Iterator[None]:
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", enabled)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_enable_x64", before)
+def kind_for(function: Function, kind: str, dtype: str) -> str:
+    """Special numbers only where there is one answer: not of complex infinities, nor rounded extremes."""
+    rounded = dtype in ("int32", "uint8") and function.result == "mean"
+    known = function.special and dtype != "complex64" and not rounded
+    return kind if known or kind != "special" else "distinct"
 
 
 # ---------------------------------------------------------------------------------------------------- rows
@@ -104,17 +94,24 @@ def double_precision(enabled: bool = True) -> Iterator[None]:
 def windowed_rows() -> list[tuple[str, ...]]:
     """Arguments of `check` for pools of windows.
 
-    Selections and sums, of which all others are composed, in every geometry; the others where geometries
-    differ in kind.
+    Selections and sums, of which all others are composed, in every geometry, and one of each way to compose
+    them; the others where geometries differ in kind.
     """
-    rows = [
-        (f, case.name, *others[:-2], "both", others[-1]) for f, case, *others in _pairs_of(PRIMITIVE, CASES)
+    rows = []
+    for functions, cases in ((EVERYWHERE, CASES), (OTHERS, [case for case in CASES if case.of_a_kind])):
+        for function, case, *others, modes, platform in _pairs_of(functions, cases):
+            if function not in PRIMITIVE and case.taps > _MOST_TAPS:
+                function = "sum_pool"
+            if function not in PRIMITIVE and (platform == "compiled" or case.taps <= _MOST_COMPILED):
+                platform = "compiled" if case.taps <= _MOST_COMPILED else "cpu"
+            rows.append((function, case.name, *others, "both" if function in PRIMITIVE else modes, platform))
+    met = {(row[1], row[-1]) for row in rows}
+    return rows + [
+        ("max_pool", case.name, "float32", "ties", "none", "both", platform)
+        for case in CASES
+        for platform in PLATFORMS
+        if (case.name, platform) not in met  # for another platform took its place
     ]
-    for function, case, *others, platform in _pairs_of(OTHERS, [case for case in CASES if case.of_a_kind]):
-        if platform == "compiled" or case.taps <= _MOST_COMPILED:
-            platform = "compiled" if case.taps <= _MOST_COMPILED else "cpu"
-        rows.append((function, case.name, *others, platform))
-    return rows
 
 
 def _pairs_of(functions: Sequence[Function], cases: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
@@ -142,9 +139,11 @@ def bound_rows() -> list[tuple[str, ...]]:
 
 
 _OF_BOUND = ("linearize", "vmap", "vmap over directions", "scan")  # all compute the same without
-PRIMITIVE = tuple(f for f in SIMPLE if f.name != "pool")
-OTHERS = tuple(f for f in FUNCTIONS if f not in PRIMITIVE)
-_MOST_COMPILED = 3  # taps; with dozens of them, what is composed compiles for seconds
+PRIMITIVE = [f.name for f in SIMPLE if f.name != "pool"]
+EVERYWHERE = [f for f in FUNCTIONS if f in SIMPLE or f.name.startswith(("lp_pool", "var_pool"))]
+OTHERS = [f for f in FUNCTIONS if f not in EVERYWHERE]
+# With dozens of taps, what is composed compiles for seconds; with hundreds it is long.
+_MOST_COMPILED, _MOST_TAPS = 3, 50
 
 
 # ----------------------------------------------------------------------------------------- transformations
@@ -235,7 +234,7 @@ class _Expected:
     arrays: tuple[np.ndarray, ...]
     value: np.ndarray
     others: dict[str, np.ndarray]
-    slope: float | None = None
+    slope: complex | None = None  # where the oracle lacks a derivative
 
     def compare(self, results: dict[str, np.ndarray]) -> None:
         for name, result in results.items():
@@ -249,10 +248,11 @@ class _Expected:
         """What the results say of how far the inner product with the cotangent changes along the tangent."""
         if self.slope is None:
             return
-        _, tangent, cotangent = (np.asarray(array, np.float64) for array in self.arrays)
+        _, tangent, cotangent = self.arrays
+        wide = np.complex128 if tangent.dtype.kind == "c" else np.float64
         for name, direction in (("pushed", cotangent), ("pulled", tangent)):
             if name in results:
-                terms = np.asarray(results[name], np.float64) * direction
+                terms = results[name].astype(wide) * direction.astype(wide)
                 tolerance = 8 * jnp.finfo(results[name].dtype).eps * np.sum(abs(terms)) + 1e-6
                 assert abs(np.sum(terms) - self.slope) <= tolerance, name
 
@@ -274,15 +274,18 @@ def _expected(name: str, at: str, dtype: str, kind: str, seed: int, direction: i
         numbers("ties", shape, dtype, seed=10 * direction + i)
         for i, shape in ((1, inputs.shape), (2, value.shape))
     )
-    slope = None
     if function.oracle_jvp:
         others["pushed"] = given(function.oracle_jvp, inputs, tangent)
-    elif kind == "distinct":  # where ties end, finite differences have no limit
-        step, wide = 1e-6 * np.asarray(tangent, np.float64), np.asarray(inputs, np.float64)
-        difference = given(function.oracle, wide + step) - given(function.oracle, wide - step)
-        slope = np.vdot(difference, np.asarray(cotangent, np.float64)) / 2e-6
     if function.oracle_vjp:
         others["pulled"] = given(function.oracle_vjp, inputs, cotangent)
+        return _Expected((inputs, tangent, cotangent), value, others)
+    slope, wide = None, np.complex128 if inputs.dtype.kind == "c" else np.float64
+    if function.oracle_jvp:
+        slope = np.sum(others["pushed"].astype(wide) * cotangent.astype(wide))
+    elif kind == "distinct":  # where ties end, finite differences have no limit
+        step = 1e-6 * tangent.astype(wide)
+        above, below = (given(function.oracle, inputs.astype(wide) + sign * step) for sign in (1, -1))
+        slope = np.sum((above - below) * cotangent.astype(wide)) / 2e-6
     return _Expected((inputs, tangent, cotangent), value, others, slope)
 
 
@@ -291,8 +294,8 @@ def _expected(name: str, at: str, dtype: str, kind: str, seed: int, direction: i
 
 def reproduction(function: str, place: str, dtype: str, kind: str, *others: str) -> str:
     """Lines for a Python prompt: what was called, of which numbers, and the check that failed."""
-    where = PLACES[place]
-    arguments = [f"numbers({kind!r}, {where.shape}, {dtype!r}, seed=0)", *map(repr, where.arguments)]
+    where, used = PLACES[place], kind_for(function_at(place, function), kind, dtype)
+    arguments = [f"numbers({used!r}, {where.shape}, {dtype!r}, seed=0)", *map(repr, where.arguments)]
     arguments += [f"{name}={value!r}" for name, value in where.options.items()]
     return "\n".join(
         [

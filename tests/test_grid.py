@@ -67,7 +67,9 @@ def test_every_function_meets_every_geometry_and_choice():
         (row[0].split()[0], row[1]) for row in WINDOWED
     }
     assert not {place for _, place in unmet} & {case.name for case in CASES if case.of_a_kind}
-    assert not {name for name, _ in unmet} & {f.name.split()[0] for f in grid.PRIMITIVE}
+    small = {case.name for case in CASES if case.taps <= grid._MOST_TAPS}
+    assert not unmet & {(f.name.split()[0], place) for f in grid.EVERYWHERE for place in small}
+    assert not {name for name, _ in unmet} & {name.split()[0] for name in grid.PRIMITIVE}
 
 
 ROW = ("max_pool", "overlap", "float32", "ties", "vmap", "both", "tpu")
@@ -92,6 +94,27 @@ def test_slopes_that_differ_are_found():
     for wrong in ({"pushed": np.float32([6])}, {"pulled": np.float32([5, 6])}):
         with pytest.raises(AssertionError):
             entry.compare(wrong)
+
+
+def test_a_cotangent_that_is_no_transpose_is_found(monkeypatch):
+    """Of functions whose tangent alone the oracle has."""
+    row = ("blur_pool 3", "blur sizes", "float32", "ties", "vmap", "reverse", "cpu")
+    check(*row)
+    original = grid._results
+
+    def wrong(*arguments):
+        results = original(*arguments)
+        return {**results, "pulled": 1.01 * results["pulled"]}
+
+    monkeypatch.setattr(grid, "_results", wrong)
+    with pytest.raises(AssertionError, match="pulled"):
+        check(*row)
+
+
+def test_the_numbers_that_were_used_are_shown():
+    row = ("lp_pool", "1d", "float32", "special", "none", "both", "cpu")
+    assert "numbers('distinct'" in reproduction(*row)
+    assert "numbers('special'" in reproduction("max_pool", *row[1:])
 
 
 @pytest.mark.parametrize("row", [ROW, next(row for row in BOUND if row[0] == "max_unpool")], ids="-".join)

@@ -23,8 +23,7 @@ COMPOSED = ("lp", "logsumexp", "soft", "median", "quantile", "var", "std", "stoc
 # Sides of an axis that need a halo: both ends of a window reach over the next one, or one does.
 SIDES = {"2x2/2": 0, "3x3/2": 1}
 DTYPES = ("float32", "bfloat16", "float16")
-# Whole arrays are interpreted, which rounds each step of a sum; and sums of 49 elements are large.
-TOLERANCES = {"float32": 2e-5, "bfloat16": 4e-2, "float16": 4e-3}
+TOLERANCES = {"float32": 2e-5, "bfloat16": 3e-2, "float16": 4e-3}
 
 
 def _covering():

@@ -223,16 +223,12 @@ def _of_groups(names):
     ]
 
 
-def _call(function, case, inputs):
-    return function.apply(inputs, *case.arguments, **case.options)
-
-
 @pytest.mark.parametrize(
     ("shape", "pools"),
     [
         *_of_groups(["adaptive 1d", "global 2d", "avg_unpool 1d"]),
         *(
-            (case.shape, [functools.partial(_call, function, case) for function in KINDS])
+            (case.shape, [_bind(function, case) for function in KINDS])
             for case in CASES
             if case.name
             in ("1d", "overlap stride", "windows of padding", "dilation stride", "channels first")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import jaxpool
 from jaxpool._window import Window, make_window
 from tests import reference
+from tests.cases import CASES
 from tests.programs import interpret
 
 INPUTS = np.zeros((2, 6, 5, 3), np.float32)
@@ -183,6 +184,13 @@ def test_every_argument_changes_the_result(name):
         after = function(inputs, **(base | {argument: CHANGES[argument]}))
         changed = isinstance(after, tuple) or before.shape != after.shape or not np.array_equal(before, after)
         assert changed, f"{argument} changed nothing"
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_output_shape_matches_oracle(case):
+    actual = jaxpool.output_shape(case.shape, *case.arguments, **case.options)
+    assert actual == reference.output_shape(case.shape, *case.arguments, **case.options)
+    assert all(type(n) is int for n in actual)
 
 
 @st.composite

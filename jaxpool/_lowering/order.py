@@ -1,6 +1,6 @@
 """What comes first in a selection: the largest or smallest element, or a NaN.
 
-In operations of `lax`, for there is one for each tap: operators take JAX twice as long to trace.
+In operations of `lax`, for there are some for each tap: to trace 300 ties takes 45 ms, and 104 by operators.
 """
 
 from __future__ import annotations
