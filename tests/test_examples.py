@@ -29,8 +29,7 @@ def _assert_is_complete(printed, pictures):
     return result[0], int(result[1])
 
 
-@pytest.mark.parametrize("pool", ["max", "avg"])
-@pytest.mark.parametrize("api", ["nnx", "linen"])
+@pytest.mark.parametrize(("api", "pool"), [("nnx", "max"), ("linen", "avg")])
 def test_a_few_steps(api, pool, tmp_path):
     pictures = tmp_path / "my" / "pictures"
     printed = scripts.run("train_digits", "--api", api, "--pool", pool, "--steps", "3", "--out", pictures)

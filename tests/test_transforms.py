@@ -15,6 +15,7 @@ from tests.cases import CASES, SMALL_CASES, curved, distinct, random
 from tests.covering import pairs
 from tests.functions import COMPOSED, KINDS, SIMPLE
 from tests.groups import GROUPS
+from tests.programs import interpret
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 # One selection, one sum and one composition: minimum and maximum share their rules of transformation.
@@ -29,8 +30,9 @@ def _gradient(pool):
     return jax.grad(lambda inputs: jnp.sum(curved(pool)(inputs)))
 
 
-def _pushforward(pool):
-    return lambda inputs, tangent: jax.jvp(pool, (inputs,), (tangent,))[1]
+def _everything(pool):
+    """Value, tangent and gradient."""
+    return lambda inputs, tangent: (*jax.jvp(pool, (inputs,), (tangent,)), _gradient(pool)(inputs))
 
 
 @pytest.mark.parametrize("case", SMALL_CASES, ids=str)
@@ -74,16 +76,23 @@ def test_inside_shard_map(name, function):
     shape = list(case.shape)
     channel_axis = case.options.get("channel_axis", -1) % len(shape)
     shape[0], shape[channel_axis] = 4, 8
-    inputs, pool = distinct(shape, np.float32), _bind(function, case)
+    inputs, tangent, pool = (
+        distinct(shape, np.float32),
+        random(shape, np.float32, seed=1),
+        _bind(function, case),
+    )
     spec = P(*["data" if d == 0 else "model" if d == channel_axis else None for d in range(len(shape))])
-    local = jax.jit(jax.shard_map(pool, mesh=_mesh(AxisType.Auto), in_specs=spec, out_specs=spec))
-    chex.assert_trees_all_close(local(inputs), pool(inputs), rtol=1e-5)
-    chex.assert_trees_all_close(_gradient(local)(inputs), _gradient(pool)(inputs), rtol=1e-5, atol=1e-6)
-    tangent = random(shape, np.float32, seed=1)
-    pushed = jax.jit(_pushforward(local))(inputs, tangent)
-    chex.assert_trees_all_close(pushed, _pushforward(pool)(inputs, tangent), rtol=1e-5, atol=1e-6)
-    inner = jax.shard_map(_gradient(pool), mesh=_mesh(AxisType.Auto), in_specs=spec, out_specs=spec)
-    chex.assert_trees_all_close(jax.jit(inner)(inputs), _gradient(pool)(inputs), rtol=1e-5, atol=1e-6)
+
+    def on_devices(function, count):
+        return jax.shard_map(function, mesh=_mesh(AxisType.Auto), in_specs=(spec,) * count, out_specs=spec)
+
+    def results(inputs, tangent):
+        outside = _everything(jax.jit(on_devices(pool, 1)))(inputs, tangent)
+        return *outside, on_devices(_gradient(pool), 1)(inputs)
+
+    value, pushed, gradient = interpret(_everything(pool), inputs, tangent)
+    expected = value, pushed, gradient, gradient
+    chex.assert_trees_all_close(jax.jit(results)(inputs, tangent), expected, rtol=1e-5, atol=1e-6)
 
 
 @each_kind
@@ -114,25 +123,23 @@ def test_on_a_mesh(name, axis_type, function):
     shape = list(case.shape)
     channel_axis = case.options.get("channel_axis", -1) % len(shape)
     shape[0], shape[channel_axis] = 4, 8
-    inputs, pool = distinct(shape, np.float32), _bind(function, case)
-    expected, gradient = pool(inputs), _gradient(pool)(inputs)
-    tangent = random(shape, np.float32, seed=1)
-    pushed = _pushforward(pool)(inputs, tangent)
-    mesh = _mesh(axis_type)
+    inputs, tangent, pool = (
+        distinct(shape, np.float32),
+        random(shape, np.float32, seed=1),
+        _bind(function, case),
+    )
+    expected = interpret(_everything(pool), inputs, tangent)
     spec = P(*["data" if d == 0 else "model" if d == channel_axis else None for d in range(len(shape))])
-    with jax.set_mesh(mesh):
-        placed = jax.device_put(inputs, NamedSharding(mesh, spec))
-        result = jax.jit(pool)(placed)
-        chex.assert_trees_all_close(result, expected, rtol=1e-5)
-        assert result.sharding.is_equivalent_to(NamedSharding(mesh, spec), result.ndim)
-        chex.assert_trees_all_close(jax.jit(_gradient(pool))(placed), gradient, rtol=1e-5, atol=1e-6)
-        tangent = jax.device_put(tangent, NamedSharding(mesh, spec))
-        chex.assert_trees_all_close(
-            jax.jit(_pushforward(pool))(placed, tangent), pushed, rtol=1e-5, atol=1e-6
-        )
-        compiled = jax.jit(_gradient(pool)).lower(placed).compile().as_text()
+    layout = NamedSharding(_mesh(axis_type), spec)
+    with jax.set_mesh(layout.mesh):
+        placed = jax.device_put((inputs, tangent), layout)
+        compiled = jax.jit(_everything(pool)).lower(*placed).compile()
+        results = compiled(*placed)
+    chex.assert_trees_all_close(results, expected, rtol=1e-5, atol=1e-6)
+    for result in results:
+        assert result.sharding.is_equivalent_to(layout, result.ndim)
     for collective in ("all-gather", "all-reduce", "collective-permute", "all-to-all"):
-        assert collective not in compiled
+        assert collective not in compiled.as_text()
 
 
 @pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
@@ -202,10 +209,14 @@ def test_new_pools_on_an_explicit_mesh(pool):
         _mesh(AxisType.Explicit),
         P("data", None, None, "model"),
     )
-    expected = pool(inputs), _gradient(pool)(inputs)
+
+    def results(inputs):
+        return pool(inputs), _gradient(pool)(inputs)
+
+    expected = interpret(results, inputs)
     with jax.set_mesh(mesh):
         placed = jax.device_put(inputs, NamedSharding(mesh, spec))
-        result = jax.jit(lambda x: (pool(x), _gradient(pool)(x)))(placed)
+        result = jax.jit(results)(placed)
         chex.assert_trees_all_close(result, expected, rtol=1e-5, atol=1e-6)
         assert result[0].sharding.is_equivalent_to(NamedSharding(mesh, spec), 4)
 
@@ -242,11 +253,11 @@ def test_export_to_every_platform_with_symbolic_batch(shape, pools):
     specs = [jax.ShapeDtypeStruct((batch, *shape[1:]), np.float32)] * 2
 
     def derivatives(inputs, tangent):
-        return [(*jax.jvp(pool, (inputs,), (tangent,)), _gradient(pool)(inputs)) for pool in pools]
+        return [_everything(pool)(inputs, tangent) for pool in pools]
 
     exported = jax.export.export(jax.jit(derivatives), platforms=PLATFORMS)(*specs)
     loaded = jax.export.deserialize(exported.serialize())
     assert loaded.platforms == PLATFORMS
     tangent = random(inputs.shape, np.float32, seed=1)
-    expected = jax.jit(derivatives)(inputs, tangent)
+    expected = interpret(derivatives, inputs, tangent)
     chex.assert_trees_all_close(loaded.call(inputs, tangent), expected, rtol=1e-5, atol=1e-6)
