@@ -72,9 +72,10 @@ def fractional_window(
             )
         for d, length, windows, size in zip(spatial, lengths, outputs, sizes, strict=True):
             step = (length - size) / max(windows - 1, 1)
-            cover = min(windows, math.floor(size / max(step, 1)) + 2)
+            misplaced = 4 * float(np.finfo(np.float32).eps) * length  # at most, by the rounding of starts
+            cover = min(windows, math.floor((size + misplaced) / max(step, 1)) + 1)
             axes[d] = Bins(length, windows, size, cover)
-        return FractionalWindow(Window(tuple(axes)), False, False)
+        return FractionalWindow(Window(tuple(axes)), pseudo_random, overlapping)
     if window_shape is not None:
         raise ValueError(
             "window_shape must be None with pseudo_random, where windows reach from one start to the next, "
@@ -86,8 +87,8 @@ def fractional_window(
         )
     for d, length, windows in zip(spatial, lengths, outputs, strict=True):
         size = min(length // windows + 1 + overlapping, length)
-        axes[d] = Bins(length, windows, size, 2 if overlapping else 1)
-    return FractionalWindow(Window(tuple(axes)), True, overlapping)
+        axes[d] = Bins(length, windows, size, min(1 + overlapping, windows))
+    return FractionalWindow(Window(tuple(axes)), pseudo_random, overlapping)
 
 
 @dataclasses.dataclass(frozen=True)

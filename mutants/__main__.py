@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"--only: there is no mutant {options.only}.")
     if options.list:
         for mutant in drawn:
-            console.print(mutant)
+            console.print(str(mutant))
         return
     CACHE.mkdir(exist_ok=True)
     trial.prepare()

@@ -37,6 +37,7 @@ _BINS = {"output_shape": (2, 2)}
         (TypeError, "missing .* argument: 'q'", "quantile_pool", _WINDOW),
         (ValueError, "correction must be 0 or 1, got 2", "var_pool", _WINDOW | {"correction": 2}),
         (TypeError, "correction must be an int", "std_pool", _WINDOW | {"correction": 0.5}),
+        (ValueError, "inputs must have at least 3 dimensions", "global_avg_pool", {"inputs": _X[0, 0]}),
         (ValueError, "axis must hold ints from -4 to 3", "global_avg_pool", {"axis": 4}),
         (ValueError, "axis must name no dimension twice", "global_max_pool", {"axis": (1, -3)}),
         (TypeError, "every entry of axis must be an int", "global_min_pool", {"axis": (1.0,)}),

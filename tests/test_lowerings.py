@@ -147,13 +147,30 @@ def test_a_technique_can_be_forced():
     usual = _text(pool, inputs)
     with forced("native"):
         native_text, expected = _text(pool, inputs), jax.jit(pool)(inputs)
-    with forced("runs in stages"), forced("padded"):
+    with forced("padded"):
         padded = _text(pool, inputs)
+    with forced("runs in stages"), forced("padded"):
+        assert _text(pool, inputs) == padded
         _equal(jax.jit(pool)(inputs), expected)
     assert "reduce_window" in native_text
     assert "reduce_window" not in usual + padded
     assert usual != padded
     assert _text(pool, inputs) == usual
+
+
+@pytest.mark.parametrize("style", ["runs", "padded"])
+@pytest.mark.parametrize(
+    ("name", "window", "operation", "in_stages"),
+    [("sum_pool", (3, 3), "add", 4), ("max_pool", (3, 3), "maximum", 4), ("max_pool", (9, 1), "maximum", 4)],
+)
+def test_stages_take_fewer_operations(name, window, operation, in_stages, style):
+    """In one pass 9 cells take 8 operations; in stages, windows of 2 or 3 of these are shared."""
+    counts = []
+    for technique in (style, f"{style} in stages"):
+        with forced(technique):
+            text = _text(lambda x: getattr(jaxpool, name)(x, window), np.zeros((20, 20, 1), np.float32))
+        counts.append(text.count(f"stablehlo.{operation}"))
+    assert counts == [8, in_stages]
 
 
 def test_a_forced_technique_that_does_not_apply_raises():

@@ -29,8 +29,8 @@ TOLERANCES = {"float32": 2e-5, "bfloat16": 3e-2, "float16": 4e-3}
 def _covering():
     """Every selection and sum with every geometry, layout and dtype, and these with each other.
 
-    What is composed of them compiles longer, and is split by them: each in a window with a halo at one side or
-    at both, and these in every layout and dtype. And 3x3/1 is further below.
+    What is composed of them compiles longer, and is split by them: each in a window with a halo at one side
+    or at both, in every layout and dtype between them. And 3x3/1 is further below.
     """
     yield from pairs([SIMPLE[i::3] for i in range(3)], [*GEOMETRIES], [*SPECS], DTYPES)
     windows = itertools.cycle(["3x3/2", "dilated"])

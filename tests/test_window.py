@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jaxpool
+from jaxpool._bins import fractional_window
 from jaxpool._window import Window, make_window
 from tests import reference
 from tests.cases import CASES
@@ -24,6 +25,7 @@ INPUTS = np.zeros((2, 6, 5, 3), np.float32)
     [
         (TypeError, "window_shape must be a sequence of ints, such as (2, 2)", "2", {"window_shape": 2}),
         (TypeError, "window_shape must be a sequence of ints", "'22'", {"window_shape": "22"}),
+        (TypeError, "window_shape must be a sequence of ints", "iterator", {"window_shape": iter((2, 2))}),
         (TypeError, "every entry of window_shape must be an int", "2.0", {"window_shape": (2.0, 2)}),
         (TypeError, "every entry of window_shape must be an int", "True", {"window_shape": (True, 2)}),
         (ValueError, "window_shape must hold ints of at least 1", "(2, 0)", {"window_shape": (2, 0)}),
@@ -258,3 +260,36 @@ def test_any_geometry_has_transposed_derivatives(geometry):
 
         pushed, pulled = interpret(both, inputs, tangent, cotangent)
         np.testing.assert_allclose(np.vdot(pushed, cotangent), np.vdot(tangent, pulled), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(25))
+@pytest.mark.parametrize(
+    "options", [{}, {"pseudo_random": True}, {"pseudo_random": True, "overlapping": True}]
+)
+def test_fractional_windows_are_as_large_and_share_as_many_cells_as_is_said(options, seed):
+    """What the lowerings go by: more than there are would be wrong, fewer a waste."""
+    random = np.random.RandomState(seed)
+    length = random.randint(4, 40)
+    size = random.randint(1, length // 2) if not options else None
+    count = random.randint(1, length - (size or 1) + 2)
+    window_shape = (size,) if size else None
+    settings = {"pseudo_random": False, "overlapping": False} | options
+    windows = fractional_window((length, 200), window_shape, (count,), -1, **settings)
+    samples = np.linspace(0, 1, 200, endpoint=False, dtype=np.float32).reshape(1, 200, 1)
+    starts, stops = interpret(lambda x: windows.drawn(x).places, samples)
+    cells = np.arange(length).reshape(-1, 1, 1)
+    shared = np.max(np.sum((starts <= cells) & (cells < stops), 1))
+    bins = windows.window.axes[0]
+    assert starts.min() >= 0
+    assert stops.max() <= length
+    assert np.min(stops - starts) >= 1
+    spare = 0  # for what rounding may do to windows that would all be alike
+    if size:
+        assert np.ptp(stops - starts) == 0
+        spare = count > 1 and size * (count - 1) % (length - size) == 0
+        assert shared <= bins.cover <= shared + spare
+    else:
+        assert bins.cover == shared
+        spare = length % count == 0
+    largest = np.max(stops - starts)
+    assert largest <= bins.size <= largest + spare

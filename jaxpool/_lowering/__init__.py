@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -31,9 +32,9 @@ PLATFORMS = {None: cpu, "cuda": gpu, "rocm": gpu, "tpu": tpu}
 
 TECHNIQUES = {
     "native": native,
-    "runs": Passes(RUNS, most_taps=1 << 30, most_in_line=1 << 30),
+    "runs": Passes(RUNS, most_taps=sys.maxsize, most_in_line=sys.maxsize),
     "runs in stages": Passes(RUNS, most_taps=1, most_in_line=2),
-    "padded": Passes(PADDED, most_taps=1 << 30, most_in_line=1 << 30),
+    "padded": Passes(PADDED, most_taps=sys.maxsize, most_in_line=sys.maxsize),
     "padded in stages": Passes(PADDED, most_taps=1, most_in_line=2),
 }
 _forced: list[str] = []
