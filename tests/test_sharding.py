@@ -207,8 +207,20 @@ def test_other_dtypes(dtype):
     chex.assert_trees_all_equal(actual, expected)
 
 
-@pytest.mark.parametrize("shape", [(2, 16, 8, 3), (16, 8, 1), (16, 1, 1), (1, 8, 3)], ids=str)
-def test_masks(shape):
+_MASKED = ("max with indices", "avg of elements", "min", "sum", "avg")
+
+
+@pytest.mark.parametrize(
+    ("shape", "functions"),
+    [
+        ((2, 16, 8, 3), _MASKED),
+        ((16, 8, 1), _MASKED[:2]),
+        ((16, 1, 1), _MASKED[2:4]),
+        ((1, 8, 3), _MASKED[3:]),
+    ],
+    ids=str,
+)
+def test_masks(shape, functions):
     where = random(shape, np.bool_)
     pools = {
         function: Split(
@@ -216,7 +228,7 @@ def test_masks(shape):
             P(None, "x", "y"),
             distinct((2, 16, 8, 3), np.float32),
         )
-        for function in ("max with indices", "min", "avg", "avg of elements", "sum")
+        for function in functions
     }
     assert assert_same(pools)["all-gather"] == 0
 
@@ -312,7 +324,7 @@ def test_errors(name):
 def test_lengths_in_messages_would_do(padding, stride):
     """The message of an uneven split names lengths that then work."""
     messages = 0
-    for length in range(5, 40):
+    for length in range(5, 22):
         try:
             assert _windows(length, stride, padding) % 4 == 0
         except ValueError as error:
@@ -320,7 +332,7 @@ def test_lengths_in_messages_would_do(padding, stride):
             proposed = re.search(r"; (with 'SAME' padding )?(\d+)(?: or (\d+))? would do", str(error))
             for other in filter(None, proposed.groups()[1:]):
                 assert _windows(int(other), stride, "SAME" if proposed[1] else padding) % 4 == 0
-    assert messages > 20
+    assert messages > 8
 
 
 @functools.cache
