@@ -1,6 +1,7 @@
 """What carries the pools out, by each technique and on each platform, all run on the CPU: to the bit."""
 
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -171,6 +172,63 @@ def test_stages_take_fewer_operations(name, window, operation, in_stages, style)
             text = _text(lambda x: getattr(jaxpool, name)(x, window), np.zeros((20, 20, 1), np.float32))
         counts.append(text.count(f"stablehlo.{operation}"))
     assert counts == [8, in_stages]
+
+
+def _index(inputs, *window):
+    return jaxpool.max_pool(inputs, *window, return_indices=True)[1]
+
+
+def _gradient_of(pool):
+    return lambda inputs, *window: jax.grad(lambda x: jnp.sum(pool(x, *window)))(inputs)
+
+
+# On both sides of each threshold: how many operations of a kind an image of so many channels takes. In one
+# pass a maximum or sum takes one less than the window has cells; in stages, as much for each axis, or less.
+CHOICES = [
+    ("cpu", jaxpool.max_pool, 16, ((3, 3),), {"maximum": 8, "reduce_window": 0}),
+    ("cpu", jaxpool.max_pool, 16, ((2, 5),), {"maximum": 1 + 4}),
+    ("cpu", jaxpool.max_pool, 16, ((8, 2),), {"maximum": 7 + 1}),
+    ("cpu", jaxpool.max_pool, 16, ((9, 2),), {"maximum": 2 + 2 + 1}),
+    ("cpu", jaxpool.max_pool, 15, ((3, 3),), {"maximum": 2 + 2}),
+    ("cpu", jaxpool.max_pool, 15, ((2, 2),), {"maximum": 3}),
+    ("cpu", jaxpool.max_pool, 1, ((3, 3),), {"maximum": 2 + 2, "maximum .*<1x38x40x1xf32>": 2}),
+    ("cpu", jaxpool.max_pool, 2, ((3, 3),), {"maximum": 2 + 2, "maximum .*<1x38x40x2xf32>": 0}),
+    ("cpu", jaxpool.max_pool, 1, ((2, 2),), {"maximum": 3}),
+    ("cpu", jaxpool.sum_pool, 16, ((3, 3),), {"add": 8}),
+    ("cpu", jaxpool.sum_pool, 16, ((2, 5),), {"add": 1 + 4}),
+    ("cpu", jaxpool.sum_pool, 16, ((9, 2),), {"add": 8 + 1}),
+    ("cpu", _index, 1, ((3, 3),), {"compare": 24}),
+    ("cpu", _index, 2, ((3, 3),), {"compare": 16}),
+    ("cpu", _index, 15, ((3, 3),), {"compare": 16}),
+    ("cpu", _index, 16, ((3, 3),), {"compare": 24}),
+    ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"add": 56, "concatenate": 6, "pad": 0}),
+    ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"add": 0, "concatenate": 0}),
+    ("cpu", jaxpool.global_max_pool, 16, (), {"maximum": 22}),
+    ("cuda", jaxpool.max_pool, 16, ((3, 3),), {"reduce_window": 1}),
+    ("cuda", jaxpool.sum_pool, 16, ((3, 3),), {"reduce_window": 1}),
+    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"add": 8, "pad": 9, "reduce_window": 0}),
+    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"add": 0, "pad": 0}),
+    ("cuda", jaxpool.global_max_pool, 16, (), {"maximum": 1}),
+    ("tpu", jaxpool.max_pool, 16, ((3, 3),), {"reduce_window": 1}),
+    ("tpu", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"reduce_window": 1}),
+    ("tpu", _gradient_of(jaxpool.max_pool), 16, ((2, 2), (2, 2)), {"select_and_scatter": 1}),
+    *(
+        (platform, _index, 16, (window,), {"compare": count})
+        for platform in ("cuda", "tpu")
+        for window, count in {(4, 8): 70, (5, 7): 28, (8, 5): 30, (9, 4): 22}.items()
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("platform", "function", "channels", "window", "counts"),
+    CHOICES,
+    ids=lambda value: getattr(value, "__name__", str(value)),
+)
+def test_choices_by_size(platform, function, channels, window, counts):
+    traced = jax.jit(lambda x: function(x, *window)).trace(np.zeros((1, 40, 40, channels), np.float32))
+    text = traced.lower(lowering_platforms=(platform,)).as_text()
+    assert {name: len(re.findall(rf"stablehlo\.{name}(?!\w)", text)) for name in counts} == counts
 
 
 def test_a_forced_technique_that_does_not_apply_raises():
