@@ -106,12 +106,25 @@ def windowed_rows() -> list[tuple[str, ...]]:
                 platform = "compiled" if case.taps <= _MOST_COMPILED else "cpu"
             rows.append((function, case.name, *others, "both" if function in PRIMITIVE else modes, platform))
     met = {(row[1], row[-1]) for row in rows}
-    return rows + [
+    rows += [
         ("max_pool", case.name, "float32", "ties", "none", "both", platform)
         for case in CASES
         for platform in PLATFORMS
         if (case.name, platform) not in met  # for another platform took its place
     ]
+    return list(_compiled_once(rows))
+
+
+def _compiled_once(rows: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    """Compiles only where a choice has not been compiled; elsewhere what would be compiled is interpreted."""
+    met = set()
+    for *others, platform in rows:
+        choices = set(enumerate(others))
+        if platform == "compiled" and choices <= met:
+            platform = "cpu"
+        elif platform == "compiled":
+            met |= choices
+        yield *others, platform
 
 
 def _pairs_of(functions: Sequence[Function], cases: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
@@ -135,7 +148,7 @@ def bound_rows() -> list[tuple[str, ...]]:
             (group.functions[number % len(group.functions)].name, group.name, *others)
             for group, number, *others in pairs(groups, range(most), *choices)
         ]
-    return rows
+    return list(_compiled_once(rows))
 
 
 _OF_BOUND = ("linearize", "vmap", "vmap over directions", "scan")  # all compute the same without

@@ -86,7 +86,7 @@ def _expected(name, order, dtype=np.float32):
         (case, technique)
         for case in CASES
         for technique in sorted(TECHNIQUES)
-        if case.derivatives or technique == "runs in stages" or ("stages" in technique and case.taps < 50)
+        if case.derivatives or technique == "runs in stages"
     ],
     ids=str,
 )
