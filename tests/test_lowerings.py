@@ -178,6 +178,14 @@ def _index(inputs, *window):
     return jaxpool.max_pool(inputs, *window, return_indices=True)[1]
 
 
+def _adaptive_index(inputs, bins):
+    return jaxpool.adaptive_max_pool(inputs, bins, return_indices=True)[1]
+
+
+def _tangent_of(pool):
+    return lambda inputs, *window: jax.jvp(lambda x: pool(x, *window), (inputs,), (inputs,))[1]
+
+
 def _gradient_of(pool):
     return lambda inputs, *window: jax.grad(lambda x: jnp.sum(pool(x, *window)))(inputs)
 
@@ -208,6 +216,17 @@ CHOICES = [
     ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"add": 0, "concatenate": 0}),
     ("cpu", _gradient_of(jaxpool.max_pool), 16, ((9, 4), (1, 1), "SAME"), {"add": 29, "concatenate": 7}),
     ("cpu", jaxpool.global_max_pool, 16, (), {"maximum": 22}),
+    # Beyond 64 taps what cannot be done in stages gathers its windows, and reduces them.
+    ("cpu", jaxpool.soft_pool, 2, ((8, 8),), {"exponential": 2 * 64, "reduce": 0}),
+    ("cpu", jaxpool.soft_pool, 2, ((5, 13),), {"exponential": 2, "reduce": 2}),
+    ("cpu", _gradient_of(jaxpool.soft_pool), 2, ((8, 8),), {"exponential": 5 * 64, "reduce": 0}),
+    ("cpu", _gradient_of(jaxpool.soft_pool), 2, ((5, 13),), {"exponential": 5, "reduce": 5}),
+    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
+    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 8, "reduce": 2}),
+    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((8, 8),), {"gather": 0, "reduce": 0}),
+    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 2}),
+    ("cuda", _adaptive_index, 2, ((6, 6),), {"reduce": 0}),  # bins of up to 8 x 8
+    ("cuda", _adaptive_index, 2, ((3, 7),), {"reduce": 1}),
     ("cuda", jaxpool.max_pool, 16, ((3, 3),), {"reduce_window": 1}),
     ("cuda", jaxpool.sum_pool, 16, ((3, 3),), {"reduce_window": 1}),
     ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"add": 8, "pad": 9, "reduce_window": 0}),
@@ -225,15 +244,34 @@ CHOICES = [
 ]
 
 
+def _operations(platform, function, inputs, names):
+    text = jax.jit(function).trace(inputs).lower(lowering_platforms=(platform,)).as_text()
+    return {name: len(re.findall(rf"stablehlo\.{name}(?!\w)", text)) for name in names}
+
+
 @pytest.mark.parametrize(
     ("platform", "function", "channels", "window", "counts"),
     CHOICES,
     ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_choices_by_size(platform, function, channels, window, counts):
-    traced = jax.jit(lambda x: function(x, *window)).trace(np.zeros((1, 40, 40, channels), np.float32))
-    text = traced.lower(lowering_platforms=(platform,)).as_text()
-    assert {name: len(re.findall(rf"stablehlo\.{name}(?!\w)", text)) for name in counts} == counts
+    inputs = np.zeros((1, 40, 40, channels), np.float32)
+    assert _operations(platform, lambda x: function(x, *window), inputs, counts) == counts
+
+
+@pytest.mark.parametrize(
+    ("platform", "function", "counts"),
+    [
+        ("cpu", jaxpool.max_pool, {"maximum": 8, "bitcast_convert": 2}),
+        ("cpu", _index, {"maximum": 8, "bitcast_convert": 3}),
+        ("cuda", _index, {"maximum": 0, "bitcast_convert": 0, "compare": 40}),
+    ],
+)
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16])
+def test_choices_in_16_bits(platform, function, counts, dtype):
+    """On CPU they are compared as integers; on GPU as what they are, without an operation for the maximum."""
+    inputs = np.zeros((1, 40, 40, 16), dtype)
+    assert _operations(platform, lambda x: function(x, (3, 3)), inputs, counts) == counts
 
 
 def test_a_forced_technique_that_does_not_apply_raises():

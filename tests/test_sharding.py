@@ -12,6 +12,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 import jaxpool
+from jaxpool._lowering import PLATFORMS, cpu, tpu
 from jaxpool.sharding import spatial
 from tests.cases import distinct, random
 from tests.covering import pairs
@@ -169,10 +170,17 @@ def test_other_geometries(number):
     assert counts["all-gather"] == counts["all-to-all"] == 0
 
 
-@pytest.mark.parametrize("function", ["max with indices", "min", "avg", "median", "soft", "logsumexp", "var"])
-def test_special_values_at_the_edges(function):
-    """Infinities, NaN and ties in windows with padding, and where two devices meet."""
-    inputs = np.zeros((1, 16, 8, 2), np.float32)
+@pytest.mark.parametrize(
+    ("function", "choices"),
+    [
+        *((name, cpu) for name in ("max with indices", "min", "avg", "median", "soft", "logsumexp", "var")),
+        *((name, tpu) for name in ("max", "min")),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_special_values_at_the_edges(function, choices, monkeypatch):
+    """Infinities, NaN and ties in windows with padding, and where devices meet; by a TPU's choices too."""
+    inputs = np.random.RandomState(0).randint(0, 3, (1, 16, 8, 2)).astype(np.float32)
     inputs[0, :3, :3] = -np.inf
     inputs[0, -2:, -2:] = np.inf
     inputs[0, 3:5, 4] = np.nan
@@ -191,8 +199,28 @@ def test_special_values_at_the_edges(function):
 
         return both
 
-    actual = jax.jit(results_and_gradient(split))(inputs)
-    chex.assert_trees_all_close(actual, interpret(results_and_gradient(pool), inputs), rtol=1e-6)
+    expected = interpret(results_and_gradient(pool), inputs)
+    if choices is not cpu:
+        jax.clear_caches()
+    with monkeypatch.context() as patch:
+        patch.setitem(PLATFORMS, None, choices)
+        actual = jax.jit(results_and_gradient(split))(inputs)
+    if choices is not cpu:
+        jax.clear_caches()
+    chex.assert_trees_all_close(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_tangents_of_windows_of_padding():
+    """They are zero, whatever a neighbour has."""
+    inputs, tangent = (random((1, 16, 8, 2), seed=seed) for seed in (0, 1))
+    pool = functools.partial(jaxpool.max_pool, window_shape=(2, 2), strides=(2, 2), padding=((6, 10), (0, 0)))
+
+    def pushed(pool):
+        return lambda inputs, tangent: jax.jvp(pool, (inputs,), (tangent,))
+
+    actual = jax.jit(pushed(spatial(pool, mesh=make_mesh(), spec=ROWS)))(inputs, tangent)
+    chex.assert_trees_all_close(actual, interpret(pushed(pool), inputs, tangent))
+    assert not np.any(actual[1][:, :3])
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.bool_], ids=lambda dtype: dtype.__name__)
