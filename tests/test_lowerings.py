@@ -178,6 +178,10 @@ def _index(inputs, *window):
     return jaxpool.max_pool(inputs, *window, return_indices=True)[1]
 
 
+def _without_channels(inputs, *window):
+    return jaxpool.max_pool(inputs[..., 0], *window, channel_axis=None)
+
+
 def _adaptive_index(inputs, bins):
     return jaxpool.adaptive_max_pool(inputs, bins, return_indices=True)[1]
 
@@ -216,6 +220,16 @@ CHOICES = [
     ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"add": 0, "concatenate": 0}),
     ("cpu", _gradient_of(jaxpool.max_pool), 16, ((9, 4), (1, 1), "SAME"), {"add": 29, "concatenate": 7}),
     ("cpu", jaxpool.global_max_pool, 16, (), {"maximum": 22}),
+    # Windows or cells that differ at the ends are up to 8 runs, side by side; with more, padding makes one of
+    # them. As it does where they would be the innermost loops. And irregular ones are cut in two.
+    ("cpu", jaxpool.max_pool, 16, ((8, 1), (1, 1), "SAME"), {"concatenate": 1, "pad": 0}),
+    ("cpu", jaxpool.max_pool, 16, ((9, 1), (1, 1), "SAME"), {"concatenate": 0, "pad": 1}),
+    ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((4, 1),), {"concatenate": 1, "pad": 0}),
+    ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((5, 1),), {"concatenate": 0, "pad": 1}),
+    ("cpu", _without_channels, 1, ((1, 3), (1, 1), "SAME"), {"concatenate": 0, "pad": 1}),
+    ("cpu", _without_channels, 1, ((1, 3), (1, 2), "SAME"), {"concatenate": 1, "pad": 0}),
+    ("cpu", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 2, "slice .*x0x": 0}),
+    ("cuda", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 0}),
     # Beyond 64 taps what cannot be done in stages gathers its windows, and reduces them.
     ("cpu", jaxpool.soft_pool, 2, ((8, 8),), {"exponential": 2 * 64, "reduce": 0}),
     ("cpu", jaxpool.soft_pool, 2, ((5, 13),), {"exponential": 2, "reduce": 2}),
