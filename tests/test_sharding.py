@@ -210,6 +210,21 @@ def test_special_values_at_the_edges(function, choices, monkeypatch):
     chex.assert_trees_all_close(actual, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_only_what_has_to_move_does():
+    """Windows that do not drift are cut at fixed places, and a device without neighbours pads nothing."""
+    pool = make_pool("max", "3x3/2")
+
+    def text(shape):
+        split = spatial(pool, mesh=make_mesh(shape=shape), spec=ROWS)
+        return jax.jit(split).lower(np.zeros((2, 32, 16, 16), np.float32)).as_text()
+
+    moved, alone = text((2, 4)), text((8, 1))
+    assert "collective_permute" in moved
+    assert "dynamic_slice" not in moved
+    assert "collective_permute" not in alone
+    assert "stablehlo.pad" not in alone
+
+
 def test_tangents_of_windows_of_padding():
     """They are zero, whatever a neighbour has."""
     inputs, tangent = (random((1, 16, 8, 2), seed=seed) for seed in (0, 1))
