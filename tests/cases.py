@@ -56,6 +56,8 @@ CASES = (
     Case("1d causal stride", (9, 2), (3,), (2,), "CAUSAL", _dilated(2), True, flax=_OPTION),
     Case("1d gaps", (2, 11, 2), (2,), (4,)),
     Case("1d whole axis", (2, 5, 2), (5,)),
+    Case("1d whole axis, padding", (2, 5, 2), (5,), None, [(0, 2)]),
+    Case("1d tiles, padding", (2, 6, 2), (2,), (2,), [(0, 2)]),
     Case("1d wide padding", (1, 3, 2), (2,), None, [(3, 4)]),
     # two dimensions, tiling
     Case("tiles", (2, 6, 4, 3), (2, 2), (2, 2), derivatives=True),

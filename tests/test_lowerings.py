@@ -220,6 +220,7 @@ CHOICES = [
     ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"add": 0, "concatenate": 0}),
     ("cpu", _gradient_of(jaxpool.max_pool), 16, ((9, 4), (1, 1), "SAME"), {"add": 29, "concatenate": 7}),
     ("cpu", jaxpool.global_max_pool, 16, (), {"maximum": 22}),
+    ("cpu", jaxpool.max_pool, 16, ((40, 40),), {"maximum": 22}),
     # Windows or cells that differ at the ends are up to 8 runs, side by side; with more, padding makes one of
     # them. As it does where they would be the innermost loops. And irregular ones are cut in two.
     ("cpu", jaxpool.max_pool, 16, ((8, 1), (1, 1), "SAME"), {"concatenate": 1, "pad": 0}),
