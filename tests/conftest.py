@@ -32,6 +32,14 @@ def pytest_addoption(parser):
     parser.addoption("--one-in", type=int, default=1, metavar="N", help="run one test in N, always the same")
 
 
+def pytest_configure(config):
+    """Keeps compiled programs beside pytest's own notes: a third of the time of every run but the first."""
+    if jax.config.jax_compilation_cache_dir is None and config.pluginmanager.hasplugin("cacheprovider"):
+        jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
 def pytest_collection_modifyitems(config, items):
     """Chooses by the names of tests, so that others stay chosen when one is added."""
     chosen = [zlib.crc32(item.nodeid.encode()) % config.getoption("--one-in") == 0 for item in items]
