@@ -33,7 +33,7 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    """Keeps compiled programs beside pytest's own notes: a third of the time of every run but the first."""
+    """Keeps compiled programs beside pytest's own notes: a quarter of the time of every run but the first."""
     if jax.config.jax_compilation_cache_dir is None and config.pluginmanager.hasplugin("cacheprovider"):
         jax.config.update("jax_compilation_cache_dir", str(config.cache.mkdir("jax")))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)

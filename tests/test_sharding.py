@@ -200,14 +200,10 @@ def test_special_values_at_the_edges(function, choices, monkeypatch):
         return both
 
     expected = interpret(results_and_gradient(pool), inputs)
-    if choices is not cpu:
-        jax.clear_caches()
-    with monkeypatch.context() as patch:
-        patch.setitem(PLATFORMS, None, choices)
-        actual = jax.jit(results_and_gradient(split))(inputs)
-    if choices is not cpu:
-        jax.clear_caches()
-    chex.assert_trees_all_close(actual, expected, rtol=1e-5, atol=1e-6)
+    monkeypatch.setitem(PLATFORMS, None, choices)
+    actual = jax.jit(results_and_gradient(split))(inputs)
+    rounded = 1e-6 if function in ("soft", "logsumexp") else 0  # what cancels in their gradients
+    chex.assert_trees_all_close(actual, expected, rtol=1e-6, atol=rounded)
 
 
 def test_only_what_has_to_move_does():
@@ -367,7 +363,7 @@ def test_errors(name):
 def test_lengths_in_messages_would_do(padding, stride):
     """The message of an uneven split names lengths that then work."""
     messages = 0
-    for length in range(5, 22):
+    for length in range(5, 40):
         try:
             assert _windows(length, stride, padding) % 4 == 0
         except ValueError as error:
@@ -375,7 +371,7 @@ def test_lengths_in_messages_would_do(padding, stride):
             proposed = re.search(r"; (with 'SAME' padding )?(\d+)(?: or (\d+))? would do", str(error))
             for other in filter(None, proposed.groups()[1:]):
                 assert _windows(int(other), stride, "SAME" if proposed[1] else padding) % 4 == 0
-    assert messages > 8
+    assert messages > 20
 
 
 @functools.cache

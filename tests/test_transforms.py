@@ -83,12 +83,11 @@ def test_inside_shard_map(name, function):
     )
     spec = P(*["data" if d == 0 else "model" if d == channel_axis else None for d in range(len(shape))])
 
-    def on_devices(function, count):
-        return jax.shard_map(function, mesh=_mesh(AxisType.Auto), in_specs=(spec,) * count, out_specs=spec)
+    on_devices = functools.partial(jax.shard_map, mesh=_mesh(AxisType.Auto), in_specs=spec, out_specs=spec)
 
     def results(inputs, tangent):
-        outside = _everything(jax.jit(on_devices(pool, 1)))(inputs, tangent)
-        return *outside, on_devices(_gradient(pool), 1)(inputs)
+        outside = _everything(jax.jit(on_devices(pool)))(inputs, tangent)
+        return *outside, on_devices(_gradient(pool))(inputs)
 
     value, pushed, gradient = interpret(_everything(pool), inputs, tangent)
     expected = value, pushed, gradient, gradient

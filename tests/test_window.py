@@ -267,7 +267,7 @@ def test_any_geometry_has_transposed_derivatives(geometry):
     "options", [{}, {"pseudo_random": True}, {"pseudo_random": True, "overlapping": True}]
 )
 def test_fractional_windows_are_as_large_and_share_as_many_cells_as_is_said(options, seed):
-    """What the lowerings go by: more than there are would be wrong, fewer a waste."""
+    """What the lowerings go by: fewer than there are would be wrong, more a waste."""
     random = np.random.RandomState(seed)
     length = random.randint(4, 40)
     size = random.randint(1, length // 2) if not options else None
