@@ -1,6 +1,5 @@
 """The examples as a person runs them: in this process, or in one that is interrupted."""
 
-import atexit
 import contextlib
 import functools
 import importlib
@@ -9,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -17,7 +15,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache import compilation_cache
 
 FOLDER = Path(__file__).parents[1] / "examples"
 
@@ -38,26 +35,16 @@ def module(name: str) -> ModuleType:
         return importlib.import_module(name)
 
 
-@functools.cache
-def _compiled() -> tempfile.TemporaryDirectory:
-    """Where runs keep their programs, for most of them have most in common. It goes with this process."""
-    folder = tempfile.TemporaryDirectory()
-    atexit.register(folder.cleanup)
-    return folder
-
-
 @contextlib.contextmanager
 def _settings(**settings):
     before = {name: getattr(jax.config, name) for name in settings}
     for name, value in settings.items():
         jax.config.update(name, value)
-    compilation_cache.reset_cache()  # so that it looks for its folder
     try:
         yield
     finally:
         for name, value in before.items():
             jax.config.update(name, value)
-        compilation_cache.reset_cache()
 
 
 def run(name: str, *arguments: str | Path) -> Printed:
@@ -72,8 +59,6 @@ def run(name: str, *arguments: str | Path) -> Printed:
             jax_numpy_dtype_promotion="standard",
             jax_numpy_rank_promotion="allow",
             jax_enable_x64=False,  # of which a script may think otherwise
-            jax_compilation_cache_dir=_compiled().name,
-            jax_persistent_cache_min_compile_time_secs=0,
         ),
     ):
         patch.setattr(sys, "argv", ["the command", *map(str, arguments)])
@@ -89,7 +74,7 @@ def interrupt(command: list[str], folder: Path, **variables: str) -> tuple[int, 
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(FOLDER)))),
-        "JAX_COMPILATION_CACHE_DIR": _compiled().name,
+        "JAX_COMPILATION_CACHE_DIR": jax.config.jax_compilation_cache_dir or "",
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         **variables,
     }
