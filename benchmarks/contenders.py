@@ -7,7 +7,8 @@ import functools
 import importlib.util
 import math
 import os
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import flax.linen as nn
@@ -21,21 +22,46 @@ from benchmarks.timing import Call
 
 AnyCase = Case | Resizing
 Pool = Callable[[jax.Array], jax.Array]
+_DRAWN = 2**22 - 3  # a prime, so that what repeats in an array lies elsewhere in each image
 
 
 @dataclasses.dataclass(frozen=True)
 class Contender:
     """One library's way to pool: its result, and its `forward`, `backward` and `both`."""
 
-    result: np.ndarray  # in float32, which holds every bfloat16
+    result: jax.Array
     calls: dict[str, Call]
+
+
+@dataclasses.dataclass(frozen=True)
+class CompiledPool:
+    """The passes of a pool of JAX. The backward pass alone starts from what the forward pass kept for it."""
+
+    forward: jax.stages.Compiled
+    forward_for_backward: jax.stages.Compiled
+    backward: jax.stages.Compiled
+    both: jax.stages.Compiled
+
+    def contender(self, inputs: jax.Array, cotangent: jax.Array) -> Contender:
+        kept = self.forward_for_backward(inputs)[1]
+        calls = {
+            "forward": functools.partial(self.forward, inputs),
+            "backward": functools.partial(self.backward, kept, inputs, cotangent),
+            "both": functools.partial(self.both, inputs, cotangent),
+            "forward_for_backward": functools.partial(self.forward_for_backward, inputs),
+        }
+        return Contender(self.forward(inputs), calls)
 
 
 def why_without_pytorch() -> str:
     """The reason to leave PyTorch out; empty if there is none."""
     if importlib.util.find_spec("torch") is None:
         return "PyTorch is not installed"
-    return "PyTorch is measured on CPU only" if jax.default_backend() != "cpu" else ""
+    if jax.default_backend() == "cpu":
+        return ""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    return "" if torch.cuda.is_available() else "PyTorch does not see the device"
 
 
 def cores() -> int:
@@ -59,16 +85,30 @@ def selects(case: AnyCase) -> bool:
 
 
 def normal(shape: tuple[int, ...], dtype: Any, seed: int) -> jax.Array:
-    """Normal random numbers, the same in every run."""
-    return jnp.asarray(np.random.default_rng(seed).standard_normal(shape, np.float32)).astype(dtype)
+    """Normal random numbers, the same in every run; in large arrays they repeat."""
+    numbers = np.random.default_rng(seed).standard_normal(min(math.prod(shape), _DRAWN), np.float32)
+    return jnp.resize(jnp.asarray(numbers).astype(dtype), shape)
 
 
-def contenders(case: AnyCase, inputs: jax.Array, with_pytorch: bool) -> dict[str, Contender]:
+def inputs_of(case: AnyCase) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(case.shape, jnp.dtype(case.dtype))
+
+
+def compile_pools(case: AnyCase) -> dict[str, CompiledPool]:
+    """Those of JAX that can do the case, in the order of their turns."""
+    pools = {"jaxpool": jaxpool_pool(case)}
+    if isinstance(case, Case):  # Flax has no other pools
+        pools["flax"] = flax_pool(case)
+    return {name: compile_pool(pool, inputs_of(case)) for name, pool in pools.items()}
+
+
+def contenders(
+    case: AnyCase, inputs: jax.Array, with_pytorch: bool, compiled: Mapping[str, CompiledPool] | None = None
+) -> dict[str, Contender]:
     """All who can do the case, with the same inputs and cotangents, and seen to agree."""
     cotangent = normal(output_shape(case), case.dtype, seed=1)
-    found = {"jaxpool": jax_contender(jaxpool_pool(case), inputs, cotangent)}
-    if isinstance(case, Case):  # Flax has no other pools
-        found["flax"] = jax_contender(flax_pool(case), inputs, cotangent)
+    compiled = compiled or compile_pools(case)
+    found = {name: pool.contender(inputs, cotangent) for name, pool in compiled.items()}
     # PyTorch has no minimum.
     if with_pytorch and case.function != "min_pool":
         found["pytorch"] = pytorch_contender(case, inputs, cotangent)
@@ -79,14 +119,21 @@ def contenders(case: AnyCase, inputs: jax.Array, with_pytorch: bool) -> dict[str
 def check_agreement(case: AnyCase, found: dict[str, Contender]) -> None:
     """Raises where a contender computes something else than jaxpool, for then its time means nothing."""
     expected = found["jaxpool"].result
-    tolerance = _tolerance(case) * np.abs(expected).max()
     for name, contender in found.items():
         same_shape = contender.result.shape == expected.shape
-        if not (same_shape and np.allclose(contender.result, expected, rtol=0, atol=tolerance)):
+        if not (same_shape and difference(contender.result, expected) <= tolerance(case)):
             raise ValueError(f"{name} and jaxpool compute different results for {case}")
 
 
-def _tolerance(case: AnyCase) -> float:
+@jax.jit
+def difference(result: jax.Array, expected: jax.Array) -> jax.Array:
+    """The largest error, where the largest number that is expected is one."""
+    result, expected = result.astype(np.float32), expected.astype(np.float32)
+    error = jnp.abs(result - expected).max()
+    return jnp.where(error == 0, 0.0, error / jnp.abs(expected).max())
+
+
+def tolerance(case: AnyCase) -> float:
     """The largest error, where the largest result is one."""
     if selects(case):
         return 0.0
@@ -124,24 +171,35 @@ def both_passes(pool: Pool) -> Callable[[jax.Array, jax.Array], Any]:
     return both
 
 
-def jax_contender(pool: Pool, inputs: jax.Array, cotangent: jax.Array) -> Contender:
-    """A pool of JAX, compiled. The backward pass alone starts from what the forward pass kept for it."""
+def compile_pool(pool: Pool, x: jax.ShapeDtypeStruct) -> CompiledPool:
+    """The programs of a pool of JAX, for inputs of one shape."""
 
-    forward, forward_for_backward = jax.jit(pool), jax.jit(lambda x: jax.vjp(pool, x))
-    # As leaves, because to take the pullback apart at each call costs 10 to 20 microseconds of Python.
-    kept, structure = jax.tree.flatten(forward_for_backward(inputs)[1])
-    backward = jax.jit(lambda kept, cotangent: jax.tree.unflatten(structure, kept)(cotangent))
-    calls = {
-        "forward": functools.partial(forward, inputs),
-        "backward": functools.partial(backward, kept, cotangent),
-        "both": functools.partial(jax.jit(both_passes(pool)), inputs, cotangent),
-        "forward_for_backward": functools.partial(forward_for_backward, inputs),
-    }
-    return Contender(np.array(forward(inputs), np.float32), calls)
+    def forward_for_backward(x):
+        value, pullback = jax.vjp(pool, x)
+        # As leaves, because to take the pullback apart at each call costs 10 to 20 microseconds of Python;
+        # without the operand, which a program would copy.
+        return value, [None if leaf is x else leaf for leaf in jax.tree.leaves(pullback)]
+
+    structure = jax.tree.structure(jax.eval_shape(lambda x: jax.vjp(pool, x)[1], x))
+    value, kept = jax.eval_shape(forward_for_backward, x)
+
+    def backward(kept, operand, cotangent):
+        leaves = [operand if leaf is None else leaf for leaf in kept]
+        return jax.tree.unflatten(structure, leaves)(cotangent)
+
+    def compiled(function, *arguments):
+        return jax.jit(function).lower(*arguments).compile()
+
+    return CompiledPool(
+        compiled(pool, x),
+        compiled(forward_for_backward, x),
+        compiled(backward, kept, x, value),
+        compiled(both_passes(pool), x, value),
+    )
 
 
 def pytorch_contender(case: AnyCase, inputs: jax.Array, cotangent: jax.Array) -> Contender:
-    """PyTorch's pool, on all cores, in the layout of the case and in the form that it likes best.
+    """PyTorch's pool, on JAX's device, in the layout of the case and in the form that it likes best.
 
     Channels that come last stay so in memory, in two and three dimensions by PyTorch's `channels_last`;
     in one dimension it has no such format.
@@ -149,8 +207,7 @@ def pytorch_contender(case: AnyCase, inputs: jax.Array, cotangent: jax.Array) ->
     import torch  # pyright: ignore[reportMissingImports]
 
     def tensor(array: jax.Array) -> torch.Tensor:
-        dtype = getattr(torch, case.dtype)
-        values = torch.from_numpy(np.array(array, np.float32)).to(dtype)
+        values = torch.from_dlpack(array)
         values = values.movedim(case.channel_axis, 1) if array.ndim > 2 else values
         return values.contiguous() if values.ndim == 3 else values
 
@@ -174,8 +231,23 @@ def pytorch_contender(case: AnyCase, inputs: jax.Array, cotangent: jax.Array) ->
         "backward": lambda: pull_back(value, retain_graph=True),
         "both": both,
     }
+    if x.is_cuda:
+        calls = {step: _enqueuing(call) for step, call in calls.items()}
     result = value.detach() if value.ndim == 2 else value.detach().movedim(1, case.channel_axis)
-    return Contender(result.float().numpy(), calls)
+    return Contender(jnp.from_dlpack(result.contiguous()), calls)
+
+
+def _enqueuing(call: Call) -> Call:
+    """A call of PyTorch on a GPU, which returns at once, with what JAX can wait for."""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    work = types.SimpleNamespace(block_until_ready=torch.cuda.synchronize)
+
+    def enqueue():
+        call()
+        return work
+
+    return enqueue
 
 
 def _pytorch_pool(case: Case) -> Callable[[Any], Any]:
@@ -201,7 +273,7 @@ def _pytorch_resizing(case: Resizing) -> Callable[[Any], Any]:
     adaptive_avg = getattr(functional, f"adaptive_avg_pool{rank}d")
 
     def fractional(x):
-        samples = torch.from_numpy(case.options["random_samples"][..., ::-1].copy())
+        samples = torch.from_numpy(case.options["random_samples"][..., ::-1].copy()).to(x.device)
         return functional.fractional_max_pool2d(x, case.window_shape, case.output, _random_samples=samples)
 
     return {

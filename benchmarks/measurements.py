@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -64,12 +65,17 @@ def moved_bytes(case: contenders.AnyCase, step: str) -> int:
 
 
 def measure(
-    case: contenders.AnyCase, effort: Effort, *, with_pytorch: bool, queued: bool = False
+    case: contenders.AnyCase,
+    effort: Effort,
+    *,
+    with_pytorch: bool,
+    queued: bool = False,
+    compiled: Mapping[str, contenders.CompiledPool] | None = None,
 ) -> Measurement:
     """Times all contenders of a case, who take turns with each other and with `x + 1`."""
     inputs = contenders.normal(case.shape, case.dtype, seed=0)
     calls = {("x + 1", "copy"): functools.partial(jax.jit(lambda x: x + 1), inputs)}
-    for name, contender in contenders.contenders(case, inputs, with_pytorch).items():
+    for name, contender in contenders.contenders(case, inputs, with_pytorch, compiled).items():
         calls |= {(name, step): contender.calls[step] for step in PASSES}
         if name == "jaxpool" and contenders.selects(case):  # the only ones with more to do
             calls[name, "forward_for_backward"] = contender.calls["forward_for_backward"]

@@ -66,7 +66,7 @@ def write_json(results: Results, path: Path) -> None:
     """All medians in seconds, with the ratios that the tables show."""
     contents = {
         "environment": results.environment,
-        "cases": [_case_record(m) for m in results.measurements],
+        "cases": [case_record(m) for m in results.measurements],
         "summary": [dataclasses.asdict(promise) for promise in summarise(results.measurements)],
         "training_step_seconds": results.networks,
         "programs": {
@@ -77,7 +77,7 @@ def write_json(results: Results, path: Path) -> None:
     path.write_text(json.dumps(contents, indent=2, ensure_ascii=False) + "\n")
 
 
-def _case_record(m: Measurement) -> dict[str, Any]:
+def case_record(m: Measurement) -> dict[str, Any]:
     return {
         "name": str(m.case),
         **dataclasses.asdict(m),

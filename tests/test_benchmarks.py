@@ -8,6 +8,8 @@ import importlib.util
 import itertools
 import json
 import math
+import sys
+import types
 
 import jax
 import jax.numpy as jnp
@@ -168,7 +170,6 @@ def test_a_contender_that_disagrees_is_found(function, wrong, monkeypatch):
     case = dataclasses.replace(TINY, function=function)
     right = contenders.flax_pool(case)
     monkeypatch.setattr(contenders, "flax_pool", lambda case: lambda x: wrong(right(x)))
-    monkeypatch.setattr(contenders, "jax_contender", lambda pool, x, _: contenders.Contender(pool(x), {}))
     with pytest.raises(ValueError, match=r"flax and jaxpool .* for \w+_pool 3x3/2 float32 2x6x6x3"):
         contenders.contenders(case, contenders.normal(case.shape, case.dtype, 0), with_pytorch=False)
 
@@ -179,7 +180,9 @@ def test_pytorch_is_left_out_with_a_reason(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
     assert contenders.why_without_pytorch() == ""
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert "on CPU only" in contenders.why_without_pytorch()
+    torch = types.SimpleNamespace(cuda=types.SimpleNamespace(is_available=lambda: False))
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    assert "does not see" in contenders.why_without_pytorch()
 
 
 def test_enlarged_batches():

@@ -237,31 +237,56 @@ CHOICES = [
     ("cpu", _gradient_of(jaxpool.soft_pool), 2, ((8, 8),), {"exponential": 5 * 64, "reduce": 0}),
     ("cpu", _gradient_of(jaxpool.soft_pool), 2, ((5, 13),), {"exponential": 5, "reduce": 5}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
-    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 8, "reduce": 2}),
+    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 2}),
     ("cpu", _tangent_of(jaxpool.median_pool), 2, ((8, 8),), {"gather": 0, "reduce": 0}),
-    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 2}),
+    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 2, "reduce": 2}),
     ("cuda", _adaptive_index, 2, ((6, 6),), {"reduce": 0}),  # bins of up to 8 x 8
     ("cuda", _adaptive_index, 2, ((3, 7),), {"reduce": 1}),
-    ("cuda", jaxpool.max_pool, 16, ((3, 3),), {"reduce_window": 1}),
-    ("cuda", jaxpool.sum_pool, 16, ((3, 3),), {"reduce_window": 1}),
-    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"add": 8, "pad": 9, "reduce_window": 0}),
-    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"pad": 0, "concatenate": 0}),
-    ("cuda", _index, 16, ((3, 3), (2, 2), "SAME"), {"pad": 9, "concatenate": 0, "optimization_barrier": 1}),
-    ("cuda", jaxpool.global_max_pool, 16, (), {"maximum": 1}),
+    # XLA's own reduction; a pass that gathers; and, where windows overlap much, one for each axis.
+    ("cuda", jaxpool.max_pool, 16, ((3, 1),), {"reduce_window": 1}),
+    ("cuda", jaxpool.max_pool, 16, ((2, 2),), {"reduce_window": 0, "gather": 2 * 4}),
+    ("cuda", jaxpool.max_pool, 16, ((3, 3), (2, 2)), {"reduce_window": 1}),
+    ("cuda", jaxpool.max_pool, 16, ((3, 3),), {"gather": 2 * 9, "maximum": 8}),
+    ("cuda", jaxpool.max_pool, 16, ((2, 5),), {"gather": 0, "maximum": 1 + 4, "reduce_window": 0}),
+    ("cuda", jaxpool.max_pool, 15, ((3, 3),), {"reduce_window": 1}),
+    ("cuda", jaxpool.max_pool, 1, ((3, 3),), {"gather": 9, "maximum": 8}),  # along rows, and slices of them
+    ("cuda", jaxpool.max_pool, 1, ((5, 5), (1, 2)), {"reduce_window": 1}),
+    ("cuda", jaxpool.sum_pool, 16, ((3, 1),), {"reduce_window": 1}),
+    ("cuda", jaxpool.sum_pool, 16, ((3, 3),), {"gather": 2 * 9, "add": 8}),
+    ("cuda", jaxpool.sum_pool, 16, ((2, 5),), {"gather": 0, "add": 1 + 4, "reduce_window": 0}),
+    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"add": 8, "gather": 2 * 9}),
+    ("cuda", _gradient_of(jaxpool.sum_pool), 15, ((3, 3),), {"add": 8, "gather": 2 * 9}),
+    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((2, 5),), {"add": 1 + 4, "gather": 0}),
+    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"gather": 0, "concatenate": 0}),
+    (
+        "cuda",
+        _gradient_of(jaxpool.max_pool),
+        16,
+        ((2, 2), (2, 2)),
+        {"gather": 2 * (4 + 3 + 2), "concatenate": 0},
+    ),
+    ("cuda", _index, 16, ((3, 3), (2, 2), "SAME"), {"pad": 0, "gather": 2 * (9 + 8), "concatenate": 0}),
+    ("cuda", _index, 15, ((3, 3), (2, 2), "SAME"), {"pad": 9, "gather": 0, "optimization_barrier": 1}),
+    ("cuda", jaxpool.global_max_pool, 16, (), {"maximum": 1, "reduce": 1}),
+    ("cuda", jaxpool.max_pool, 32, ((40, 40),), {"reduce": 1}),
     ("tpu", jaxpool.max_pool, 16, ((3, 3),), {"reduce_window": 1}),
     ("tpu", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"reduce_window": 1}),
     ("tpu", _gradient_of(jaxpool.max_pool), 16, ((2, 2), (2, 2)), {"select_and_scatter": 1}),
     *(
         (platform, _index, 16, (window,), {"compare": count})
-        for platform in ("cuda", "tpu")
+        for platform in ("tpu",)
         for window, count in {(4, 8): 70, (5, 7): 28, (8, 5): 30, (9, 4): 22}.items()
+    ),
+    *(
+        ("cuda", _index, 16, (window, (2, 2)), {"compare": count})
+        for window, count in {(4, 8): 70, (5, 7): 28, (8, 5): 30, (18, 2): 24}.items()
     ),
 ]
 
 
 def _operations(platform, function, inputs, names):
     text = jax.jit(function).trace(inputs).lower(lowering_platforms=(platform,)).as_text()
-    return {name: len(re.findall(rf"stablehlo\.{name}(?!\w)", text)) for name in names}
+    return {name: len(re.findall(rf"(?<!#)stablehlo\.{name}(?!\w)", text)) for name in names}
 
 
 @pytest.mark.parametrize(
@@ -279,12 +304,12 @@ def test_choices_by_size(platform, function, channels, window, counts):
     [
         ("cpu", jaxpool.max_pool, {"maximum": 8, "bitcast_convert": 2}),
         ("cpu", _index, {"maximum": 8, "bitcast_convert": 3}),
-        ("cuda", _index, {"maximum": 0, "bitcast_convert": 0, "compare": 40}),
+        ("cuda", _index, {"maximum": 8, "bitcast_convert": 0, "compare": 24}),
     ],
 )
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16])
 def test_choices_in_16_bits(platform, function, counts, dtype):
-    """On CPU they are compared as integers; on GPU as what they are, without an operation for the maximum."""
+    """On CPU they are compared as integers; on GPU as what they are."""
     inputs = np.zeros((1, 40, 40, 16), dtype)
     assert _operations(platform, lambda x: function(x, (3, 3)), inputs, counts) == counts
 

@@ -22,7 +22,7 @@ import jax
 from jax import Array
 
 from jaxpool._lowering import cpu, gpu, native, shards, tpu
-from jaxpool._lowering.folds import PADDED, RUNS
+from jaxpool._lowering.folds import GATHERED, PADDED, RUNS
 from jaxpool._lowering.passes import Passes
 from jaxpool._lowering.sweep import PlacedBins
 from jaxpool._window import Window
@@ -36,6 +36,8 @@ TECHNIQUES = {
     "runs in stages": Passes(RUNS, most_taps=1, most_in_line=2),
     "padded": Passes(PADDED, most_taps=sys.maxsize, most_in_line=sys.maxsize),
     "padded in stages": Passes(PADDED, most_taps=1, most_in_line=2),
+    "gathered": Passes(GATHERED, most_taps=sys.maxsize, most_in_line=sys.maxsize),
+    "gathered in stages": Passes(GATHERED, most_taps=1, most_in_line=2),
 }
 _forced: list[str] = []
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from jax import Array, lax
@@ -17,7 +18,7 @@ from jax import Array, lax
 from jaxpool._lowering import order as ordering
 from jaxpool._lowering.divisors import divide, is_uniform
 from jaxpool._lowering.stages import Stage
-from jaxpool._lowering.sweep import Block, Source, over_cells, over_windows
+from jaxpool._lowering.sweep import Block, Reading, Source, over_cells, over_windows
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 
@@ -32,18 +33,23 @@ class Style:
     """How a platform wants its passes.
 
     Attributes:
-      pad: whether taps are padded to the length of the results, or the results cut into runs.
+      reading: how to deal with results that lack a tap.
       together: whether a value and its index are one kernel, or the value is kept for the index's own.
       keys: whether 16-bit floating-point numbers are compared as integers.
     """
 
-    pad: bool
+    reading: Reading
     together: bool
     keys: bool
 
+    def source(self, array: Array, padding: Any, *, masked: bool) -> Source:
+        """What to read, which need not be masked where any element of the array does."""
+        return Source(array, padding, masked or self.reading != "gathered")
 
-RUNS = Style(pad=False, together=False, keys=True)
-PADDED = Style(pad=True, together=True, keys=False)
+
+RUNS = Style(reading="runs", together=False, keys=True)
+PADDED = Style(reading="padded", together=True, keys=False)
+GATHERED = Style(reading="gathered", together=True, keys=False)
 
 
 def select_value(operand: Array, stages: Sequence[Stage], order: str, style: Style) -> Array:
@@ -82,7 +88,9 @@ def select(
         lowest = _first_elements(window) if stage is stages[-1] else {}
         fold = functools.partial(_first_tie, selected, stage, window.index_dtype, lowest)
         inner = [] if index is None else [Source(_barrier(index))]
-        index = over_windows(fold, stage.window, Source(array, padding), *inner, pad=style.pad, reread=True)
+        index = over_windows(
+            fold, stage.window, Source(array, padding), *inner, reading=style.reading, reread=True
+        )
     return _barrier((value, index))
 
 
@@ -94,8 +102,10 @@ def _select_values(
     padding = ordering.identity(order, dtype, keys=keys)
     values = [ordering.to_keys(operand, order) if keys else operand]
     for stage in stages:
-        fold = functools.partial(_first, order)
-        value = over_windows(fold, stage.window, Source(values[-1], padding), pad=style.pad, reread=reread)
+        fold = functools.partial(_first, order, padding)
+        # What is gathered in place of padding is another element of the window, if it has any.
+        source = style.source(values[-1], padding, masked=_can_be_empty(stage.window))
+        value = over_windows(fold, stage.window, source, reading=style.reading, reread=reread)
         value = Source(value, padding).padded(stage.pads).array
         values.append(value if stage is stages[-1] else _barrier(value))
     if keys:
@@ -107,10 +117,15 @@ def _has_keys(operand: Array, style: Style) -> bool:
     return style.keys and ordering.has_keys(operand.dtype)
 
 
-def _first(order: str, block: Block, source: Source) -> Array:
+def _can_be_empty(window: Window) -> bool:
+    """Whether a window may have no element at some tap, and no other one in its place."""
+    return bool(window.bins) or not all(axis.element_counts().all() for axis in window.pooled.values())
+
+
+def _first(order: str, padding: Any, block: Block, source: Source) -> Array:
     elements = [tap.read(source) for tap in block.taps()]
     if not elements:
-        return block.full(source, source.padding)
+        return block.full(source, padding)
     return functools.reduce(functools.partial(ordering.first, order), elements)
 
 
@@ -152,7 +167,8 @@ def gather(tangent: Array, index: Array, stages: Sequence[Stage], style: Style) 
     """The element of each window whose tap has the number `index`."""
     for stage, taps in reversed(_split(index, stages, style)):
         fold = functools.partial(_picked, taps)
-        tangent = _barrier(over_windows(fold, stage.window, Source(tangent), pad=style.pad))
+        source = style.source(tangent, 0, masked=_can_be_empty(stage.window))
+        tangent = _barrier(over_windows(fold, stage.window, source, reading=style.reading))
     return tangent
 
 
@@ -172,7 +188,8 @@ def scatter(cotangent: Array, index: Array, stages: Sequence[Stage], style: Styl
     for stage, taps in _split(index, stages, style):
         finish = (lambda total: total.astype(dtype)) if stage is stages[0] else _keep
         fold = functools.partial(_received, lax.add, finish)
-        cotangent = _barrier(over_cells(fold, stage.window, Source(cotangent), Source(taps), pad=style.pad))
+        sources = (style.source(array, 0, masked=False) for array in (cotangent, taps))
+        cotangent = _barrier(over_cells(fold, stage.window, *sources, reading=style.reading))
     return cotangent
 
 
@@ -187,7 +204,8 @@ def _split(index: Array, stages: Sequence[Stage], style: Style) -> list[tuple[St
         tap, rest = stage.split(index)
         taps.append((stage, tap))
         fold = functools.partial(_received, lax.max, _keep)
-        index = _barrier(over_cells(fold, stage.window, Source(rest), Source(tap), pad=style.pad))
+        sources = (style.source(array, 0, masked=False) for array in (rest, tap))
+        index = _barrier(over_cells(fold, stage.window, *sources, reading=style.reading))
     return [*taps, (stages[0], index)]
 
 
@@ -205,7 +223,7 @@ def _received(
         value = tap.read(sent).astype(wide)
         if taps is not None:
             numbers = tap.read(taps)
-            here = lax.eq(numbers, tap.number_like(numbers))
+            here = tap.is_at(numbers) if not sent.masked else lax.eq(numbers, tap.number_like(numbers))
             value = lax.select(here, value, lax.full_like(value, 0))
         received.append(value)
     total = functools.reduce(combine, received) if received else block.full(sent, 0, wide)
@@ -222,7 +240,8 @@ def add_weighted(
         terms = [weighted(weight, t.read(values), t.read(operand), here) for t in block.taps()]
         return functools.reduce(lax.add, terms) if terms else block.full(values, 0)
 
-    return _barrier(over_windows(total, window, Source(values), Source(operand), pad=style.pad))
+    sources = Source(values), style.source(operand, 0, masked=False)
+    return _barrier(over_windows(total, window, *sources, reading=style.reading))
 
 
 def spread_weighted(
@@ -235,7 +254,8 @@ def spread_weighted(
         terms = [weighted(weight, t.read(cotangent), here, t.read(statistic)) for t in block.taps()]
         return functools.reduce(lax.add, terms) if terms else block.full(cotangent, 0)
 
-    return _barrier(over_cells(received, window, Source(cotangent), Source(statistic), pad=style.pad))
+    sources = Source(cotangent), style.source(statistic, 0, masked=False)
+    return _barrier(over_cells(received, window, *sources, reading=style.reading))
 
 
 def weighted(weight: Weight, value: Array, element: Array, statistic: Array) -> Array:
@@ -252,7 +272,7 @@ def add(operand: Array, window: Window, stages: Sequence[Stage], divisor: Diviso
     """The sum of each window's elements, over the divisor."""
     total = operand
     for stage in stages:
-        total = over_windows(_sum, stage.window, Source(total), pad=style.pad)
+        total = over_windows(_sum, stage.window, Source(total), reading=style.reading)
         total = Source(total).padded(stage.pads).array
         if stage is not stages[-1]:
             total = _barrier(total)
@@ -285,5 +305,5 @@ def spread(
                 (lambda total: share(total).astype(dtype)) if uniform else (lambda total: total.astype(dtype))
             )
         fold = functools.partial(_received, lax.add, finish)
-        cotangent = _barrier(over_cells(fold, stage.window, Source(cotangent), pad=style.pad))
+        cotangent = _barrier(over_cells(fold, stage.window, Source(cotangent), reading=style.reading))
     return cotangent

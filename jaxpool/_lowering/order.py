@@ -29,11 +29,8 @@ def identity(order: str, dtype: np.dtype, *, keys: bool = False) -> np.ndarray:
 
 
 def first(order: str, current: Array, candidate: Array) -> Array:
-    """The one that precedes; the current one where they tie."""
-    if not has_keys(candidate.dtype):
-        return {"max": lax.max, "min": lax.min}[order](current, candidate)
-    better = lax.bitwise_or(_BETTER[order](candidate, current), lax.ne(candidate, candidate))
-    return lax.select(better, candidate, current)
+    """The one that precedes; either of them where they tie."""
+    return {"max": lax.max, "min": lax.min}[order](current, candidate)
 
 
 def precedes(order: str, candidate: Array, other: Array) -> Array:

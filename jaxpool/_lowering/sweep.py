@@ -4,15 +4,19 @@ Tap `i` of window `o` is the cell `o * stride - low + i * dilation`. Towards the
 folded from its cells; towards the cells, each cell is folded from the windows that cover it, so that nothing
 is ever scattered. For neighbouring results a tap is one slice, and a pass is an elementwise loop over slices.
 
-Near the ends of an array some taps fall into the padding. There are two ways to deal with them:
+Near the ends of an array some taps fall into the padding. There are three ways to deal with them:
 
-- by *runs* (`pad=False`): results are cut into runs that have the same taps, which are folded by themselves
+- by *runs* (`"runs"`): results are cut into runs that have the same taps, which are folded by themselves
   and concatenated. XLA:CPU makes one kernel of it, a vectorised loop for each run. Only the last dimension is
   padded, because runs would break up that loop.
-- by padding the slice of each tap to the length of the results (`pad=True`): a GPU compares an index for it.
+- by padding the slice of each tap to the length of the results (`"padded"`), which partitions well.
+- by gathering the elements of a tap (`"gathered"`), whose positions are constants that never leave the array;
+  what they are for results that lack the tap is masked, or does not matter. A GPU reads four neighbours at
+  once, where for a slice that is padded it branches for each.
 
-Where windows start and stop anywhere, the elements of a tap are gathered. For XLA:CPU, such results are cut
-in two where others read them: it keeps what is concatenated, and would gather the rest anew for each reader.
+Where windows start and stop anywhere, the elements of a tap are gathered too. For XLA:CPU, such results are
+cut in two where others read them: it keeps what is concatenated, and would gather the rest anew for each
+reader.
 
 Towards the cells, those whose positions agree modulo the stride are a *phase*: the same taps cover them all.
 """
@@ -22,14 +26,16 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jaxpool._lowering.tables import Table, cells_of_windows, windows_of_cells
 from jaxpool._window import Axis, Bins, Window
 
 
@@ -37,18 +43,20 @@ from jaxpool._window import Axis, Bins, Window
 class Source:
     """An array that results are folded from, and what stands for elements where there are none.
 
-    Where nothing may, the padding is `None`, and the array is never padded.
+    Where nothing may, the padding is `None`, and the array is never padded. Where any element may, what is
+    gathered need not be masked.
     """
 
     array: Array
     padding: Any = 0
+    masked: bool = True
 
     def padded(self, pads: Mapping[int, tuple[int, int]]) -> Source:
         if not any(low or high for low, high in pads.values()):
             return self
         config = [(*pads.get(d, (0, 0)), 0) for d in range(self.array.ndim)]
         padding = lax.convert_element_type(self.padding, self.array.dtype)
-        return Source(lax.pad(self.array, padding, config), self.padding)
+        return dataclasses.replace(self, array=lax.pad(self.array, padding, config))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,17 +71,16 @@ class _Part:
 
 @dataclasses.dataclass(frozen=True)
 class _Gathered:
-    """A tap along one axis of irregular windows: its number, and the element that it is for each result."""
+    """A tap along one axis by the element that it is for each result; where `holds` is false, any element."""
 
-    number: int | Array
-    position: Array
-    holds: Array
+    number: int | Array | np.ndarray
+    position: Array | np.ndarray
+    holds: Array | np.ndarray | None  # `None` where all results have it
 
     def of(self, start: int, stop: int, dimension: int) -> _Gathered:
         """The tap for some of the results."""
-        position, holds = (
-            lax.slice_in_dim(a, start, stop, axis=dimension) for a in (self.position, self.holds)
-        )
+        position = lax.slice_in_dim(self.position, start, stop, axis=dimension)
+        holds = None if self.holds is None else lax.slice_in_dim(self.holds, start, stop, axis=dimension)
         number = self.number
         if not isinstance(number, int):
             number = lax.slice_in_dim(number, start, stop, axis=dimension)
@@ -115,6 +122,17 @@ class Tap:
                 total = lax.add(total, jnp.broadcast_to(number.astype(array.dtype), array.shape))
         return total
 
+    def is_at(self, numbers: Array) -> Array:
+        """Where the numbers are that of the tap, and there is one."""
+        total = np.zeros((1,) * numbers.ndim, np.int32)
+        for d, (_, part) in self.parts.items():
+            number = np.int32(self.strides[d]) * part.number
+            if isinstance(part, _Gathered) and part.holds is not None:
+                where = np.where if isinstance(part.holds, np.ndarray) else jnp.where
+                number = where(part.holds, number, np.int32(_NEVER))
+            total = total + number
+        return lax.eq(numbers.astype(np.int32), jnp.broadcast_to(total, numbers.shape))
+
     def read(self, source: Source) -> Array:
         """The element of the source at this tap, for each result."""
         slices = {d: (run, part) for d, (run, part) in self.parts.items() if isinstance(part, _Part)}
@@ -128,9 +146,11 @@ class Tap:
         if not gathered:
             return elements
         elements = take(elements, {d: part.position for d, part in gathered.items()})
-        holds = functools.reduce(operator.and_, (part.holds for part in gathered.values()))
-        holds = jnp.broadcast_to(holds, elements.shape)
-        return lax.select(holds, elements, lax.full_like(elements, source.padding))
+        holds = [part.holds for part in gathered.values() if part.holds is not None]
+        if not (holds and source.masked):
+            return elements
+        everywhere = jnp.broadcast_to(functools.reduce(operator.and_, holds), elements.shape)
+        return lax.select(everywhere, elements, lax.full_like(elements, source.padding))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +193,8 @@ class PlacedBins(Bins):
 
 
 Fold = Callable[..., Array]  # of a block and the sources
+_NEVER = -(2**20)  # less than any number of a tap, and so is the sum of a few
+Reading = Literal["runs", "padded", "gathered"]
 # A run takes about 10 ms to compile; windows up to 7 cells have 7.
 _MOST_RUNS = 8
 
@@ -184,7 +206,9 @@ def window_taps(array: Array, padding: Any, window: Window) -> list[Array]:
     return [tap.read(source) for tap in Block(runs, window.tap_strides).taps()]
 
 
-def over_windows(fold: Fold, window: Window, *sources: Source, pad: bool, reread: bool = False) -> Array:
+def over_windows(
+    fold: Fold, window: Window, *sources: Source, reading: Reading, reread: bool = False
+) -> Array:
     """Each window folded from its cells; `fold` computes one block of the result from the sources.
 
     Results that are `reread`, as a value is for its index, are not left to be computed anew.
@@ -192,8 +216,13 @@ def over_windows(fold: Fold, window: Window, *sources: Source, pad: bool, reread
     segments = {}
     for d, axis in window.pooled.items():
         if isinstance(axis, PlacedBins):
-            segments[d] = [[_gathered_runs(axis.windows, _window_taps(axis), d, cut=reread and not pad)]]
+            cut = reread and reading == "runs"
+            segments[d] = [[_gathered_runs(axis.windows, _window_taps(axis), d, cut=cut)]]
             continue
+        if reading == "gathered" and not _in_line(axis, sources[0].array.shape[d + 1 :]):
+            segments[d] = [[[_table_run(cells_of_windows(axis), d, len(window.axes))]]]
+            continue
+        pad = reading != "runs"
         runs = _window_runs(axis, pad)
         if _too_many(runs, axis.stride, d, window) and all(s.padding is not None for s in sources):
             sources = tuple(source.padded({d: (axis.low, axis.high)}) for source in sources)
@@ -202,13 +231,18 @@ def over_windows(fold: Fold, window: Window, *sources: Source, pad: bool, reread
     return _assemble(fold, sources, segments, window.tap_strides)
 
 
-def over_cells(fold: Fold, window: Window, *sources: Source, pad: bool) -> Array:
+def over_cells(fold: Fold, window: Window, *sources: Source, reading: Reading) -> Array:
     """Each cell folded from the windows that cover it; `fold` computes one block from the sources."""
     segments = {}
     for d, axis in window.pooled.items():
         if isinstance(axis, PlacedBins):
-            segments[d] = [[_gathered_runs(axis.length, _cell_taps(axis, d), d, cut=not pad)]]
+            cut = reading == "runs"
+            segments[d] = [[_gathered_runs(axis.length, _cell_taps(axis, d), d, cut=cut)]]
             continue
+        if reading == "gathered" and not _in_line(axis, sources[0].array.shape[d + 1 :]):
+            segments[d] = [[[_table_run(windows_of_cells(axis), d, len(window.axes))]]]
+            continue
+        pad = reading != "runs"
         segments[d] = _cell_segments(axis, pad)
         if _too_many(segments[d][0][0], axis.stride, d, window):
             axis, pads = axis.with_windows_around()
@@ -254,6 +288,24 @@ def _gathered_runs(length: int, taps: tuple[_Gathered, ...], dimension: int, *, 
     ]
 
 
+def _in_line(axis: Axis, inner: Sequence[int]) -> bool:
+    """Whether neighbours in memory have neighbours as taps: slices of them need no table."""
+    return axis.stride == 1 and math.prod(inner) == 1
+
+
+def _table_run(table: Table, dimension: int, ndim: int) -> _Run:
+    """All results along an axis of regular windows, and their taps."""
+
+    def along(numbers: np.ndarray) -> np.ndarray:
+        return np.expand_dims(numbers, tuple(d for d in range(ndim) if d != dimension))
+
+    parts = []
+    for positions, taps, holds in zip(table.positions.T, table.taps.T, table.holds.T, strict=True):
+        number = int(taps[0]) if (taps == taps[0]).all() else along(taps)
+        parts.append(_Gathered(number, along(positions), None if holds.all() else along(holds)))
+    return _Run(0, 1, len(table.holds), 1, tuple(parts))
+
+
 def _window_taps(bins: PlacedBins) -> tuple[_Gathered, ...]:
     positions = [bins.starts + lax.full_like(bins.starts, tap) for tap in range(bins.size)]
     return tuple(_Gathered(tap, position, position < bins.stops) for tap, position in enumerate(positions))
@@ -277,11 +329,35 @@ def _cell_taps(bins: PlacedBins, dimension: int) -> tuple[_Gathered, ...]:
 def take(array: Array, positions: Mapping[int, Array]) -> Array:
     """The elements at positions along some dimensions, given as arrays that broadcast."""
     if all(index.size == index.shape[d] for d, index in positions.items()):
-        for d, index in positions.items():
-            array = jnp.take(array, index.reshape(-1), d, mode="clip")
-        return array
+        return _take_along(array, {d: index.reshape(-1) for d, index in positions.items()})
     # By their places in a flat array: of a place for each dimension XLA would write a list to memory.
     return jnp.take(array.reshape(-1), flat_places(array.shape, positions), mode="clip")
+
+
+def _take_along(array: Array, positions: Mapping[int, Array | np.ndarray]) -> Array:
+    """The elements at positions along each dimension.
+
+    Neighbouring dimensions but the last are taken from as one: of three, XLA:GPU reads no neighbours at once.
+    """
+    *outer, last = positions
+    if len(outer) > 1 and outer[-1] - outer[0] == len(outer) - 1:
+        places = np.zeros((1,) * len(outer), np.int32)
+        for d in outer:
+            places = places * array.shape[d] + positions[d].reshape([-1 if d == e else 1 for e in outer])
+        shape, (start, stop) = array.shape, (outer[0], outer[-1] + 1)
+        merged = array.reshape(*shape[:start], -1, *shape[stop:])
+        merged = _take_from(merged, places.reshape(-1), start)
+        array, outer = merged.reshape(*shape[:start], *places.shape, *shape[stop:]), []
+    for d in (*outer, last):
+        array = _take_from(array, positions[d], d)
+    return array
+
+
+def _take_from(array: Array, positions: Array | np.ndarray, dimension: int) -> Array:
+    others = tuple(d for d in range(array.ndim) if d != dimension)
+    numbers = lax.GatherDimensionNumbers(others, (dimension,), (dimension,))
+    sizes = [1 if d == dimension else n for d, n in enumerate(array.shape)]
+    return lax.gather(array, positions[:, None], numbers, sizes, mode="clip")
 
 
 def flat_places(shape: Sequence[int], positions: Mapping[int, Array]) -> Array:

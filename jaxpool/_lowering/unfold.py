@@ -6,7 +6,6 @@ with the window, as it does where each tap is an expression of its own.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import operator
 
@@ -17,17 +16,9 @@ from jax import Array, lax
 from jaxpool._lowering import order as ordering
 from jaxpool._lowering.folds import Weight, weighted
 from jaxpool._lowering.sweep import PlacedBins, take
+from jaxpool._lowering.tables import Table, cells_of_windows, windows_of_cells
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Axis, Window
-
-
-@dataclasses.dataclass(frozen=True)
-class _Table:
-    """What windows join to each result along an axis: (results, places), with as many as the fullest has."""
-
-    positions: np.ndarray
-    taps: np.ndarray
-    holds: np.ndarray
 
 
 def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
@@ -64,7 +55,7 @@ def _ends(axis: Axis | PlacedBins, dimension: int, ndim: int) -> tuple[Array, Ar
 
 def gather(tangent: Array, index: Array, window: Window) -> Array:
     """The element of each window whose tap has the number `index`."""
-    tables = {d: _cells(axis) for d, axis in window.pooled.items()}
+    tables = {d: cells_of_windows(axis) for d, axis in window.pooled.items()}
     numbers = jnp.broadcast_to(_numbers(tables, window), _shape(tangent, tables))
     picks = numbers == lax.expand_dims(index, _behind(tables)).astype(np.int32)
     return _total(_where(picks, _unfold(tangent, tables)), tables)
@@ -72,7 +63,7 @@ def gather(tangent: Array, index: Array, window: Window) -> Array:
 
 def scatter(cotangent: Array, index: Array, window: Window) -> Array:
     """Adds what comes from each window to the cell at its tap `index`."""
-    tables = {d: _windows(axis) for d, axis in window.pooled.items()}
+    tables = {d: windows_of_cells(axis) for d, axis in window.pooled.items()}
     numbers = jnp.broadcast_to(_numbers(tables, window), _shape(cotangent, tables))
     picks = numbers == _unfold(index.astype(np.int32), tables)
     wide = cotangent.astype(accumulation_dtype(cotangent.dtype))
@@ -81,7 +72,7 @@ def scatter(cotangent: Array, index: Array, window: Window) -> Array:
 
 def add_weighted(values: Array, operand: Array, statistic: Array, window: Window, weight: Weight) -> Array:
     """Adds the values of each window, weighted by what its element of the operand is to its statistic."""
-    tables = {d: _cells(axis) for d, axis in window.pooled.items()}
+    tables = {d: cells_of_windows(axis) for d, axis in window.pooled.items()}
     here = lax.expand_dims(statistic, _behind(tables))
     return _total(weighted(weight, _unfold(values, tables), _unfold(operand, tables), here), tables)
 
@@ -90,44 +81,24 @@ def spread_weighted(
     cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight
 ) -> Array:
     """Adds what comes from each window to its cells, with the same weights."""
-    tables = {d: _windows(axis) for d, axis in window.pooled.items()}
+    tables = {d: windows_of_cells(axis) for d, axis in window.pooled.items()}
     here = lax.expand_dims(operand, _behind(tables))
     return _total(weighted(weight, _unfold(cotangent, tables), here, _unfold(statistic, tables)), tables)
 
 
-def _cells(axis: Axis) -> _Table:
-    """The cells of each window."""
-    taps = np.broadcast_to(np.arange(axis.size), (axis.windows, axis.size))
-    positions = np.arange(axis.windows)[:, None] * axis.stride - axis.low + taps * axis.dilation
-    return _Table(positions, taps, axis.holds())
-
-
-def _windows(axis: Axis) -> _Table:
-    """The windows that cover each cell."""
-    cells = _cells(axis)
-    windows, taps = np.nonzero(cells.holds)
-    positions = cells.positions[windows, taps]
-    order = np.argsort(positions, kind="stable")
-    counts = np.bincount(positions, minlength=axis.length)
-    holds = np.arange(max(counts, default=0)) < counts[:, None]
-    table = _Table(np.zeros(holds.shape, int), np.zeros(holds.shape, int), holds)
-    table.positions[holds], table.taps[holds] = windows[order], taps[order]
-    return table
-
-
-def _behind(tables: dict[int, _Table]) -> list[int]:
+def _behind(tables: dict[int, Table]) -> list[int]:
     """The dimensions of places, each behind that of its results."""
     return [d + i + 1 for i, d in enumerate(tables)]
 
 
-def _shape(array: Array, tables: dict[int, _Table]) -> tuple[int, ...]:
+def _shape(array: Array, tables: dict[int, Table]) -> tuple[int, ...]:
     """The shape of the unfolded array."""
     return tuple(
         m for d, n in enumerate(array.shape) for m in (tables[d].holds.shape if d in tables else (n,))
     )
 
 
-def _unfold(array: Array, tables: dict[int, _Table]) -> Array:
+def _unfold(array: Array, tables: dict[int, Table]) -> Array:
     """The array's elements at the positions in the tables; 0 where there are none."""
     for d, table in reversed(tables.items()):
         array = jnp.take(array, table.positions, axis=d, mode="clip")
@@ -136,7 +107,7 @@ def _unfold(array: Array, tables: dict[int, _Table]) -> Array:
     return array
 
 
-def _numbers(tables: dict[int, _Table], window: Window) -> Array:
+def _numbers(tables: dict[int, Table], window: Window) -> Array:
     """The number of the tap at each place."""
     ndim = len(window.axes) + len(tables)
     total = jnp.zeros((1,) * ndim, np.int32)
@@ -152,5 +123,5 @@ def _where(holds: Array, array: Array) -> Array:
     return lax.select(holds, array, lax.full_like(array, 0))
 
 
-def _total(terms: Array, tables: dict[int, _Table]) -> Array:
+def _total(terms: Array, tables: dict[int, Table]) -> Array:
     return lax.optimization_barrier(lax.reduce(terms, np.zeros((), terms.dtype), lax.add, _behind(tables)))

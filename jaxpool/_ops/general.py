@@ -116,7 +116,7 @@ def _pool(inputs: Array, window: Window, init: Array, *, reduce_fn: Callable) ->
     value, window = inputs.astype(dtype), window.local
     for d in reversed(window.pooled):
         fold = functools.partial(_reduce, reduce_fn, init.astype(dtype))
-        value = over_windows(fold, window.only(d), Source(value, None), pad=False)
+        value = over_windows(fold, window.only(d), Source(value, None), reading="runs")
     init = lax.full_like(value, 0) + init.astype(dtype)
     value = _combine(reduce_fn, init, value)
     for d, axis in window.pooled.items():
