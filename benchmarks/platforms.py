@@ -117,13 +117,13 @@ def _cells(row: Row) -> dict[str, str]:
 def summarise(rows: Sequence[Row]) -> list[str]:
     """What the project promises, as it is in these rows."""
     on_h200 = [row for row in rows if row.platform == H200.name]
-    narrow = [row for row in on_h200 if max(row.case.window_shape) <= 5]
+    narrow = [row for row in on_h200 if max(row.case.window_shape) <= 3]
     # A TPU computes the index only where forward and backward pass are not one program.
     on_tpu = [row for row in rows if row.platform == TPU.name and row.step != INDEX]
     return [
         *filter(None, (_worst(narrow, step) for step in STEPS)),
         *_list(
-            "H200, windows up to 5x5, over a kernel each way or 1.1 times compulsory", narrow, _breaks_limits
+            "H200, windows up to 3x3, over a kernel each way or 1.1 times compulsory", narrow, _breaks_limits
         ),
         *_list(
             "H200, with a scatter or a sort", on_h200, lambda row: row.costs["jaxpool"].scatters_or_sorts()
@@ -139,7 +139,7 @@ def _worst(rows: Sequence[Row], step: str) -> str:
         return ""
     kernels = max(row.costs["jaxpool"].kernels for row in of_step)
     ratio = max(row.over_compulsory("jaxpool") for row in of_step)
-    return f"H200, windows up to 5x5, {step}: kernels {kernels}, times compulsory {ratio:.2f}"
+    return f"H200, windows up to 3x3, {step}: kernels {kernels}, times compulsory {ratio:.2f}"
 
 
 def _breaks_limits(row: Row) -> bool:

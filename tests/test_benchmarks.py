@@ -23,8 +23,9 @@ pytest.importorskip("rich", reason="the benchmark's tables and progress bar are 
 from rich.console import Console
 
 from benchmarks import __main__ as command
-from benchmarks import contenders, measurements, networks, programs, report, summary, timing
+from benchmarks import contenders, device, measurements, networks, programs, report, summary, timing
 from benchmarks.cases import CASES, Case
+from tests import grid
 
 PASSES = ("forward", "backward", "both")
 FUNCTIONS = ("max_pool", "avg_pool", "min_pool", "sum_pool")
@@ -34,9 +35,10 @@ BRIEF = timing.Effort(samples=2, seconds=0.0, at_least=1)
 
 @pytest.fixture(autouse=True)
 def standard_promotion():
-    """Flax's pools promote dtypes silently."""
-    with jax.numpy_dtype_promotion("standard"):
-        yield
+    """Flax's pools promote dtypes silently; in every thread."""
+    jax.config.update("jax_numpy_dtype_promotion", "standard")
+    yield
+    jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
 def _measurement(case, ours=1.0, flax=2.0, copy=1.0, **others):
@@ -361,3 +363,41 @@ def test_columns(platform, capsys):
     assert ("of copy bandwidth" in output) is (platform == "gpu")
     share = 1 / results.measurements[0].over_limit("jaxpool", "forward")
     assert (f"{share:.0%}" in output) is (platform == "gpu")
+
+
+# ---- on an accelerator
+
+
+def test_device_rehearses_every_part(tmp_path, monkeypatch):
+    monkeypatch.setattr(device, "EFFORT", BRIEF)
+    monkeypatch.setattr(networks, "NETWORKS", (TINY_NETWORK,))
+    device.main(["--tiny", "--out", str(tmp_path)])
+    found = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in device.PARTS}
+    assert not any(part["cut"] for part in found.values())
+    assert all(part["environment"]["platform"] == "cpu" and part["records"] for part in found.values())
+    assert not any(record["difference"] for record in found["correctness"]["records"])
+    for part in ("pools", "small", "large"):
+        for record in found[part]["records"]:
+            assert record["same_bits_in_ten_runs"]
+            assert record.get("gradient_difference", 0) < 1e-6
+    assert {"native", "gathered", "padded"} <= set(found["techniques"]["records"][0]["seconds"])
+
+
+def test_device_keeps_what_it_has_when_the_time_is_over(tmp_path, capsys):
+    device.main(["--tiny", "--minutes", "0", "--parts", "small", "large", "--out", str(tmp_path)])
+    assert "The time is over." in capsys.readouterr().out
+    found = json.loads((tmp_path / "small.json").read_text())
+    assert found["cut"]
+    assert len(found["records"]) == 1
+    assert not (tmp_path / "large.json").exists()
+
+
+def test_device_says_what_differs(tmp_path, monkeypatch, capsys):
+    def differ(*row):
+        raise AssertionError("not the same")
+
+    monkeypatch.setattr(grid, "check", differ)
+    device.main(["--tiny", "--parts", "correctness", "--out", str(tmp_path)])
+    assert "AssertionError: not the same" in capsys.readouterr().out
+    found = json.loads((tmp_path / "correctness.json").read_text())["records"]
+    assert all(record["difference"] == "AssertionError: not the same" for record in found)

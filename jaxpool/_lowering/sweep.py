@@ -27,7 +27,6 @@ import dataclasses
 import functools
 import itertools
 import math
-import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -124,14 +123,14 @@ class Tap:
 
     def is_at(self, numbers: Array) -> Array:
         """Where the numbers are that of the tap, and there is one."""
-        total = np.zeros((1,) * numbers.ndim, np.int32)
+        total = lax.full_like(numbers, 0, np.int32)
         for d, (_, part) in self.parts.items():
             number = np.int32(self.strides[d]) * part.number
             if isinstance(part, _Gathered) and part.holds is not None:
                 where = np.where if isinstance(part.holds, np.ndarray) else jnp.where
                 number = where(part.holds, number, np.int32(_NEVER))
-            total = total + number
-        return lax.eq(numbers.astype(np.int32), jnp.broadcast_to(total, numbers.shape))
+            total = lax.add(total, jnp.broadcast_to(number, total.shape))
+        return lax.eq(numbers.astype(np.int32), total)
 
     def read(self, source: Source) -> Array:
         """The element of the source at this tap, for each result."""
@@ -149,7 +148,8 @@ class Tap:
         holds = [part.holds for part in gathered.values() if part.holds is not None]
         if not (holds and source.masked):
             return elements
-        everywhere = jnp.broadcast_to(functools.reduce(operator.and_, holds), elements.shape)
+        # Broadcast one by one, for a constant of two axes would be as large as the image.
+        everywhere = functools.reduce(lax.bitwise_and, (jnp.broadcast_to(h, elements.shape) for h in holds))
         return lax.select(everywhere, elements, lax.full_like(elements, source.padding))
 
 
