@@ -18,7 +18,7 @@ from jax import Array, lax
 from jax.core import Tracer
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from jaxpool._window import Axis, Bins, Shard, Window
+from jaxpool._window import Axis, Shard, Window
 
 # The mesh and the spec that inputs are laid out by where their type does not say; `None` for neither.
 layout = jax.make_user_context(None)
@@ -184,9 +184,7 @@ def _shard_window(
     return window
 
 
-def _check_division(dimension: int, axis: Axis | Bins, devices: int) -> None:
-    if isinstance(axis, Bins):
-        raise ValueError(f"inputs must not be split along axis {dimension}, where windows are not regular.")
+def _check_division(dimension: int, axis: Axis, devices: int) -> None:
     if axis.length % devices or axis.windows % devices:
         raise ValueError(
             f"inputs must have a length along axis {dimension} that {devices} devices divide, with windows "

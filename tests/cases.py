@@ -83,6 +83,8 @@ CASES = (
     Case("column", (1, 5, 6, 2), (3, 1), (2, 1), "SAME"),
     Case("whole image", (2, 5, 4, 2), (5, 4)),
     Case("large window", (1, 7, 9, 1), (17, 16), None, "SAME"),
+    Case("72 taps", (1, 9, 10, 1), (8, 9), (1, 2), [(1, 0), (2, 1)]),
+    Case("72 taps, dilation", (1, 10, 11, 1), (8, 9), None, [(5, 1), (2, 5)], _dilated(2, 2), flax=_OPTION),
     Case("256 taps, stride", (1, 3, 257, 1), (1, 256), (2, 1)),
     Case("list strides", (1, 6, 6, 2), (2, 2), [2, 1], flax="Flax crashes"),
     # dilation and ceil mode

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import jaxpool
 from jaxpool._bins import fractional_window
-from jaxpool._window import Window, make_window
+from jaxpool._window import Axis, Window, make_window
 from tests import reference
 from tests.cases import CASES
 from tests.programs import interpret
@@ -106,6 +106,11 @@ def test_mistakes_are_named(name_of_pool, error, name, received, arguments):
         ),
         (TypeError, "reduce_fn must return an array of shape", lambda: _pool(0.0, jnp.equal)),
         (TypeError, "input_shape must be a sequence of ints", lambda: jaxpool.output_shape(5, (1,))),
+        (
+            ValueError,
+            "input_shape must hold ints of at least 0, got (-1, 4, 2)",
+            lambda: jaxpool.output_shape((-1, 4, 2), (1,)),
+        ),
         (
             ValueError,
             "inputs must have fewer than 2**31 elements in the spatial block",
@@ -293,3 +298,28 @@ def test_fractional_windows_are_as_large_and_share_as_many_cells_as_is_said(opti
         spare = length % count == 0
     largest = np.max(stops - starts)
     assert largest <= bins.size <= largest + spare
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.data())
+def test_windows_around_cover_every_cell_alike_and_are_no_more_than_that_takes(data):
+    size, stride, dilation = (data.draw(st.integers(1, 4)) for _ in range(3))
+    extent = (size - 1) * dilation + 1
+    low, high = (data.draw(st.integers(0, extent + 1)) for _ in range(2))
+    length = max(1, extent - low - high) + data.draw(st.integers(0, 6))
+    axis = Axis(length, size, stride, dilation, low, high)
+    wider, (before, after) = axis.with_windows_around()
+    assert (wider.length, wider.windows) == (axis.length, axis.windows + before + after)
+
+    def lacking(first, last):
+        """Whether a cell has a tap whose window is none of these, which are numbered as those of the axis."""
+        numerators = np.arange(axis.length)[:, None] + low - np.arange(size) * dilation
+        windows, rest = np.divmod(numerators, stride)
+        return bool(((windows < first) | (windows > last))[rest == 0].any())
+
+    last = axis.windows - 1 + after
+    assert not lacking(-before, last)
+    if dilation == 1 and length >= size:
+        spare = int(stride > 1)  # of a stride of cells, those that would need it may not be there
+        assert before <= spare or lacking(1 + spare - before, last)
+        assert after <= spare or lacking(-before, last - 1 - spare)
