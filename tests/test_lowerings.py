@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import lax
+from jax.core import ShapedArray
+from jax.interpreters import ad
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -424,3 +426,22 @@ def _equations(program, name):
             yield equation
         for inner in (value for value in equation.params.values() if hasattr(value, "jaxpr")):
             yield from _equations(inner.jaxpr, name)
+
+
+@pytest.mark.parametrize("name", ["add", "spread", "gather", "scatter"])
+def test_what_nothing_depends_on_receives_no_cotangent(name):
+    """JAX drops most such equations before it transposes, and hands a symbolic zero to those that are left."""
+    cells, windows = (jax.ShapeDtypeStruct((1, n, 1), np.float32) for n in (6, 3))
+    window = make_window((1, 6, 1), (2,), (2,))
+    primitive = {"add": add_p, "spread": spread_p}.get(name) or getattr(select, f"{name}_p")
+    first, result = (cells, windows) if name in ("add", "gather") else (windows, cells)
+    others = () if name in ("add", "spread") else (np.zeros(windows.shape, np.uint8), np.zeros(cells.shape))
+    params = {"divisor": None} if name in ("add", "spread") else {"order": "max"}
+    cotangent = ad.Zero(ShapedArray(result.shape, result.dtype))
+    undefined = ad.UndefinedPrimal(ShapedArray(first.shape, first.dtype))
+    received, *rest = ad.primitive_transposes[primitive](
+        cotangent, undefined, *others, window=window, **params
+    )
+    assert isinstance(received, ad.Zero)
+    assert received.aval.shape == first.shape
+    assert rest == [None] * len(others)
