@@ -430,7 +430,7 @@ def _equations(program, name):
 
 @pytest.mark.parametrize("name", ["add", "spread", "gather", "scatter"])
 def test_what_nothing_depends_on_receives_no_cotangent(name):
-    """JAX drops most such equations before it transposes, and hands a symbolic zero to those that are left."""
+    """JAX drops most such equations before it transposes; those that are left get a symbolic zero."""
     cells, windows = (jax.ShapeDtypeStruct((1, n, 1), np.float32) for n in (6, 3))
     window = make_window((1, 6, 1), (2,), (2,))
     primitive = {"add": add_p, "spread": spread_p}.get(name) or getattr(select, f"{name}_p")
