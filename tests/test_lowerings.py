@@ -388,6 +388,15 @@ def test_select_and_scatter_of_split_arrays_finds_the_same(name):
         np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.parametrize(
+    ("shape", "gathers"), [((1, 4096, 1), 1), ((1, 4098, 1), 0), ((64, 4098, 1), 1), ((1, 4098, 63), 0)]
+)
+def test_no_table_is_as_large_as_the_array(shape, gathers):
+    inputs = np.zeros(shape, np.float32)
+    function = _gradient_of(lambda x: jaxpool.sum_pool(x, (3,), (2,)))
+    assert _operations("cuda", function, inputs, ["gather"]) == {"gather": 2 * gathers}
+
+
 def test_a_stage_ends_before_the_next_one_begins():
     """Else XLA would compute the first one anew for each tap of the second."""
     inputs = np.zeros((1, 40, 40, 16), np.float32)

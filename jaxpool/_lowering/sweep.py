@@ -219,7 +219,7 @@ def over_windows(
             cut = reread and reading == "runs"
             segments[d] = [[_gathered_runs(axis.windows, _window_taps(axis), d, cut=cut)]]
             continue
-        if reading == "gathered" and not _in_line(axis, sources[0].array.shape[d + 1 :]):
+        if reading == "gathered" and _has_table(axis, d, sources[0].array):
             segments[d] = [[[_table_run(cells_of_windows(axis), d, len(window.axes))]]]
             continue
         pad = reading != "runs"
@@ -239,7 +239,7 @@ def over_cells(fold: Fold, window: Window, *sources: Source, reading: Reading) -
             cut = reading == "runs"
             segments[d] = [[_gathered_runs(axis.length, _cell_taps(axis, d), d, cut=cut)]]
             continue
-        if reading == "gathered" and not _in_line(axis, sources[0].array.shape[d + 1 :]):
+        if reading == "gathered" and _has_table(axis, d, sources[0].array):
             segments[d] = [[[_table_run(windows_of_cells(axis), d, len(window.axes))]]]
             continue
         pad = reading != "runs"
@@ -288,9 +288,15 @@ def _gathered_runs(length: int, taps: tuple[_Gathered, ...], dimension: int, *, 
     ]
 
 
-def _in_line(axis: Axis, inner: Sequence[int]) -> bool:
-    """Whether neighbours in memory have neighbours as taps: slices of them need no table."""
-    return axis.stride == 1 and math.prod(inner) == 1
+def _has_table(axis: Axis, dimension: int, array: Array) -> bool:
+    """Whether it is worth to read by a table, which says where each result along a dimension has a tap.
+
+    Slices need none where neighbours in memory have neighbours as taps, and along a line of very many cells
+    it would be as large as the array.
+    """
+    outer, inner = math.prod(array.shape[:dimension]), math.prod(array.shape[dimension + 1 :])
+    in_line = axis.stride == 1 and inner == 1
+    return not in_line and (axis.length <= 4096 or outer * inner >= 64)
 
 
 def _table_run(table: Table, dimension: int, ndim: int) -> _Run:
