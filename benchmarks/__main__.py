@@ -27,8 +27,6 @@ except ModuleNotFoundError as error:
     install = 'pip install -e ".[benchmarks]"'
     sys.exit(f"{error}. All that the benchmark needs is installed, in a checkout, by\n  {install}")
 
-LARGE = 256 * 2**20  # bytes: an accelerator's caches hold little of it, and to launch takes no time beside
-
 
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     description = (__doc__ or "").split("\n")[0]
@@ -48,7 +46,7 @@ def run(quick: bool, progress: Progress) -> report.Results:
     effort, compilations = (QUICK, 1) if quick else (FULL, 3)
     cases = [case for case in (*CASES, *RESIZING) if case.quick or not quick]
     if on_accelerator:
-        cases = [contenders.enlarge(case, LARGE) for case in cases]
+        cases = [contenders.enlarge(case, contenders.LARGE) for case in cases]
     chosen_networks = [network for network in networks.NETWORKS if network.quick or not quick]
     chosen_programs = [case for case in cases if isinstance(case, Case) and programs.is_examined(case)]
     bar = progress.add_task("", total=len(cases) + len(chosen_networks) + len(chosen_programs))

@@ -15,7 +15,7 @@ from jax import Array, lax
 
 from benchmarks.cases import Case
 from benchmarks.compile_only import TPU, Platform
-from benchmarks.contenders import Pool, both_passes, jaxpool_pool, output_shape, selects
+from benchmarks.contenders import Pool, both_passes, inputs_of, jaxpool_pool, output_shape, selects
 from benchmarks.cost import Cost, cost
 
 FORWARD, INDEX, BACKWARD, BOTH = STEPS = ("forward", "forward with index", "backward", "both")
@@ -107,7 +107,7 @@ def lax_pool(case: Case) -> Pool:
 
 def program(pool: Pool, case: Case, step: str) -> tuple[Any, ...]:
     """One pass: a function, and the shapes and dtypes of its arguments."""
-    x = jax.ShapeDtypeStruct(case.shape, jnp.dtype(case.dtype))
+    x = inputs_of(case)
     value, pullback = jax.eval_shape(lambda x: jax.vjp(pool, x), x)
     return {
         FORWARD: (pool, x),

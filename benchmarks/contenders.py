@@ -22,6 +22,7 @@ from benchmarks.timing import Call
 
 AnyCase = Case | Resizing
 Pool = Callable[[jax.Array], jax.Array]
+LARGE = 256 * 2**20  # bytes: an accelerator's caches hold little of it, and to launch takes no time beside
 _DRAWN = 2**22 - 3  # a prime, so that what repeats in an array lies elsewhere in each image
 
 
@@ -76,7 +77,7 @@ def enlarge(case: AnyCase, size: int) -> Any:
 
 
 def output_shape(case: AnyCase) -> tuple[int, ...]:
-    return jax.eval_shape(jaxpool_pool(case), jax.ShapeDtypeStruct(case.shape, jnp.dtype(case.dtype))).shape
+    return jax.eval_shape(jaxpool_pool(case), inputs_of(case)).shape
 
 
 def selects(case: AnyCase) -> bool:

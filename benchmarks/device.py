@@ -42,7 +42,7 @@ from jaxpool._lowering import TECHNIQUES, forced
 
 EFFORT = timing.Effort(samples=5, seconds=0.1, at_least=3)
 DTYPES = ("float32", "bfloat16", "float16")
-LARGE, BATCH = 256 * 2**20, 256
+BATCH = 256
 
 Record = dict[str, Any]
 Part = Callable[["Scale"], Iterator[tuple[str, Record]]]  # a line and a record of each thing measured
@@ -56,7 +56,7 @@ class Scale:
 
     def cases(self, cases: Iterable[contenders.AnyCase]) -> list[contenders.AnyCase]:
         if not self.tiny:
-            return [contenders.enlarge(case, LARGE) for case in cases]
+            return [contenders.enlarge(case, contenders.LARGE) for case in cases]
         return self.small(list(cases)[:2])
 
     def small(self, cases: Sequence[contenders.AnyCase]) -> list[contenders.AnyCase]:
@@ -127,8 +127,7 @@ def _measured(cases: Sequence[contenders.AnyCase]) -> Iterator[tuple[str, Record
 def _line(measured: measurements.Measurement) -> str:
     cells = [str(measured.case)]
     for step in PASSES:
-        limit = measured.over_limit("jaxpool", step)
-        cells.append(f"{step} {1 / limit:.0%}" if limit else step)
+        cells.append(f"{step} {measured.limit(step) / measured.seconds['jaxpool'][step]:.0%}")
         for name in ("flax", "pytorch"):
             ratio = measured.versus(name, step)
             cells.append(f"{name} {ratio:.2f}" if ratio else f"no {name}")

@@ -9,7 +9,6 @@ import time
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from benchmarks import contenders
 from benchmarks.cases import Case
@@ -39,7 +38,7 @@ def examine(case: Case, compilations: int) -> dict[str, Program]:
 
 
 def _program(pool: contenders.Pool, case: Case, compilations: int) -> Program:
-    x = jax.ShapeDtypeStruct(case.shape, jnp.dtype(case.dtype))
+    x = contenders.inputs_of(case)
     cotangent = jax.ShapeDtypeStruct(contenders.output_shape(case), x.dtype)
 
     def compile_afresh() -> tuple[float, Any]:

@@ -13,8 +13,8 @@ from jax import Array
 
 from jaxpool._lowering import folds, native
 from jaxpool._lowering.passes import Passes
+from jaxpool._lowering.positions import flat_places
 from jaxpool._lowering.stages import Stage, in_stages
-from jaxpool._lowering.sweep import flat_places
 from jaxpool._lowering.whole import Whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window

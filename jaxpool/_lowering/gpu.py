@@ -23,7 +23,7 @@ _padded = Passes(folds.PADDED, most_taps=sys.maxsize, most_in_line=sys.maxsize)
 # Sums of 5x5/1 take 681 us in one pass, 339 in one for each axis; those of 3x3/1 257 and 324.
 _by_axis = Passes(folds.PADDED, most_taps=1, most_in_line=8)
 _MOST_TAPS, _MOST_OVERLAP = 32, 9
-# XLA's partitioner exchanges what is sliced, but all of what is gathered from.
+# Between devices, XLA's partitioner exchanges a halo of what is sliced, but all of what is gathered from.
 _partitioned = Passes(folds.PADDED, most_taps=32, most_in_line=8)
 
 irregular = Passes(folds.GATHERED, most_taps=32, most_in_line=8)
@@ -106,32 +106,28 @@ class _Whole(Whole):
     """Few elements of each channel in one loop: the sums of (2688, 7, 7, 512) take 71 us, reduced 118."""
 
     def select_value(self, operand: Array, window: Window, order: str) -> Array:
-        if _are_few(operand, window):
-            return _padded.select_value(operand, window, order)
-        return super().select_value(operand, window, order)
+        return _where_few(operand, window).select_value(operand, window, order)
 
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-        if _are_few(operand, window):
-            return _padded.select(operand, window, order)
-        return super().select(operand, window, order)
+        return _where_few(operand, window).select(operand, window, order)
 
     def add(self, operand: Array, window: Window, divisor: Divisor) -> Array:
-        if _are_few(operand, window):
-            return _padded.add(operand, window, divisor)
-        return super().add(operand, window, divisor)
+        return _where_few(operand, window).add(operand, window, divisor)
 
     def add_weighted(
         self, values: Array, operand: Array, statistic: Array, window: Window, weight: folds.Weight
     ) -> Array:
-        if _are_few(operand, window):
-            return _padded.add_weighted(values, operand, statistic, window, weight)
-        return super().add_weighted(values, operand, statistic, window, weight)
+        return _where_few(operand, window).add_weighted(values, operand, statistic, window, weight)
 
 
-def _are_few(operand: Array, window: Window) -> bool:
-    """Whether there are few elements to reduce, next to others that a warp of threads reduces beside them."""
+_reductions = Whole()
+
+
+def _where_few(operand: Array, window: Window) -> Passes | Whole:
+    """A loop where there are few elements, next to others that a warp of threads reads beside them."""
     inner = math.prod(operand.shape[max(window.pooled) + 1 :])
-    return window.taps <= 64 and inner % 4 == 0 and inner >= 32 and not native.partitioned.get()
+    few = window.taps <= 64 and inner % 4 == 0 and inner >= 32
+    return _padded if few and not native.partitioned.get() else _reductions
 
 
 whole = _Whole()

@@ -34,6 +34,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
+from jaxpool._lowering.positions import along, take
 from jaxpool._lowering.tables import Table, cells_of_windows, windows_of_cells
 from jaxpool._window import Axis, Bins, Window
 
@@ -302,13 +303,13 @@ def _has_table(axis: Axis, dimension: int, array: Array) -> bool:
 def _table_run(table: Table, dimension: int, ndim: int) -> _Run:
     """All results along an axis of regular windows, and their taps."""
 
-    def along(numbers: np.ndarray) -> np.ndarray:
+    def placed(numbers: np.ndarray) -> np.ndarray:
         return np.expand_dims(numbers, tuple(d for d in range(ndim) if d != dimension))
 
     parts = []
     for positions, taps, holds in zip(table.positions.T, table.taps.T, table.holds.T, strict=True):
-        number = int(taps[0]) if (taps == taps[0]).all() else along(taps)
-        parts.append(_Gathered(number, along(positions), None if holds.all() else along(holds)))
+        number = int(taps[0]) if (taps == taps[0]).all() else placed(taps)
+        parts.append(_Gathered(number, placed(positions), None if holds.all() else placed(holds)))
     return _Run(0, 1, len(table.holds), 1, tuple(parts))
 
 
@@ -319,7 +320,7 @@ def _window_taps(bins: PlacedBins) -> tuple[_Gathered, ...]:
 
 def _cell_taps(bins: PlacedBins, dimension: int) -> tuple[_Gathered, ...]:
     """The windows that may cover each cell: as many as there can be, from the first that stops behind it."""
-    cells = lax.broadcasted_iota(np.int32, _along(dimension, [bins.length] * bins.stops.ndim), dimension)
+    cells = lax.broadcasted_iota(np.int32, along(dimension, [bins.length] * bins.stops.ndim), dimension)
     stops = jnp.moveaxis(bins.stops, dimension, -1)
     before = jnp.expand_dims(stops, dimension) <= jnp.expand_dims(cells, cells.ndim)
     first = jnp.sum(before, -1, np.int32)
@@ -330,58 +331,6 @@ def _cell_taps(bins: PlacedBins, dimension: int) -> tuple[_Gathered, ...]:
         holds = (index < lax.full_like(index, bins.windows)) & (start <= cells)
         taps.append(_Gathered(cells - start, index, holds))
     return tuple(taps)
-
-
-def take(array: Array, positions: Mapping[int, Array]) -> Array:
-    """The elements at positions along some dimensions, given as arrays that broadcast."""
-    if all(index.size == index.shape[d] for d, index in positions.items()):
-        return _take_along(array, {d: index.reshape(-1) for d, index in positions.items()})
-    # By their places in a flat array: of a place for each dimension XLA would write a list to memory.
-    return jnp.take(array.reshape(-1), flat_places(array.shape, positions), mode="clip")
-
-
-def _take_along(array: Array, positions: Mapping[int, Array | np.ndarray]) -> Array:
-    """The elements at positions along each dimension.
-
-    Neighbouring dimensions but the last are taken from as one: of three, XLA:GPU reads no neighbours at once.
-    """
-    *outer, last = positions
-    if len(outer) > 1 and outer[-1] - outer[0] == len(outer) - 1:
-        places = np.zeros((1,) * len(outer), np.int32)
-        for d in outer:
-            places = places * array.shape[d] + positions[d].reshape([-1 if d == e else 1 for e in outer])
-        shape, (start, stop) = array.shape, (outer[0], outer[-1] + 1)
-        merged = array.reshape(*shape[:start], -1, *shape[stop:])
-        merged = _take_from(merged, places.reshape(-1), start)
-        array, outer = merged.reshape(*shape[:start], *places.shape, *shape[stop:]), []
-    for d in (*outer, last):
-        array = _take_from(array, positions[d], d)
-    return array
-
-
-def _take_from(array: Array, positions: Array | np.ndarray, dimension: int) -> Array:
-    others = tuple(d for d in range(array.ndim) if d != dimension)
-    numbers = lax.GatherDimensionNumbers(others, (dimension,), (dimension,))
-    sizes = [1 if d == dimension else n for d, n in enumerate(array.shape)]
-    return lax.gather(array, positions[:, None], numbers, sizes, mode="clip")
-
-
-def flat_places(shape: Sequence[int], positions: Mapping[int, Array]) -> Array:
-    """Where in a flat array of this shape the elements at positions along some dimensions are."""
-    others = [1 if d in positions else n for d, n in enumerate(shape)]
-    joint = jnp.broadcast_shapes(others, *(index.shape for index in positions.values()))
-    places, stride = jnp.zeros((1,) * len(joint), np.int32), 1
-    for d in reversed(range(len(joint))):
-        if d in positions:
-            places += positions[d] * stride
-        elif shape[d] > 1:  # one of length 1 may have become longer by the positions along others
-            places += lax.broadcasted_iota(np.int32, _along(d, joint), d) * stride
-        stride *= shape[d]
-    return jnp.broadcast_to(places, joint)
-
-
-def _along(dimension: int, shape: Sequence[int]) -> list[int]:
-    return [n if d == dimension else 1 for d, n in enumerate(shape)]
 
 
 def _runs(holds: np.ndarray, taps: np.ndarray, first: np.ndarray, step: int, pad: bool) -> list[_Run]:

@@ -35,9 +35,9 @@ def windows_of_cells(axis: Axis) -> Table:
     order = np.lexsort((taps, positions))
     counts = np.bincount(positions, minlength=axis.length)
     holds = np.arange(max(counts, default=0)) < counts[:, None]
-    table = Table(np.zeros(holds.shape, int), np.zeros(holds.shape, int), holds)
-    table.positions[holds], table.taps[holds] = windows[order], taps[order]
-    return _table(table.positions, table.taps, holds)
+    places = np.zeros((2, *holds.shape), int)
+    places[:, holds] = windows[order], taps[order]
+    return _table(places[0], places[1], holds)
 
 
 def _table(positions: np.ndarray, taps: np.ndarray, holds: np.ndarray) -> Table:
