@@ -4,6 +4,7 @@ The suite compiles thousands of small programs, and how fast they run does not m
 them, which takes a quarter of the time. What XLA makes of a program before LLVM sees it stays the same.
 """
 
+import gc
 import itertools
 import os
 import zlib
@@ -45,6 +46,12 @@ def pytest_collection_modifyitems(config, items):
     chosen = [zlib.crc32(item.nodeid.encode()) % config.getoption("--one-in") == 0 for item in items]
     config.hook.pytest_deselected(items=[item for item, keep in zip(items, chosen, strict=True) if not keep])
     items[:] = [item for item, keep in zip(items, chosen, strict=True) if keep]
+
+
+def pytest_collection_finish():
+    """Looks for cycles seldom: programs are made of very many objects, few of which are in cycles."""
+    gc.set_threshold(50_000, 20, 100)
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,6 @@
 """What carries the pools out, by each technique and on each platform, all run on the CPU: to the bit."""
 
 import functools
-import re
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +9,6 @@ import pytest
 from jax import lax
 from jax.core import ShapedArray
 from jax.interpreters import ad
-from jax.sharding import AxisType, NamedSharding
-from jax.sharding import PartitionSpec as P
 
 import jaxpool
 from jaxpool._lowering import PLATFORMS, TECHNIQUES, cpu, forced, native, tpu
@@ -163,163 +160,6 @@ def test_a_technique_can_be_forced():
     assert _text(pool, inputs) == usual
 
 
-@pytest.mark.parametrize("style", ["runs", "padded"])
-@pytest.mark.parametrize(
-    ("name", "window", "operation", "in_stages"),
-    [("sum_pool", (3, 3), "add", 4), ("max_pool", (3, 3), "maximum", 4), ("max_pool", (9, 1), "maximum", 4)],
-)
-def test_stages_take_fewer_operations(name, window, operation, in_stages, style):
-    """In one pass 9 cells take 8 operations; in stages, windows of 2 or 3 of these are shared."""
-    counts = []
-    for technique in (style, f"{style} in stages"):
-        with forced(technique):
-            text = _text(lambda x: getattr(jaxpool, name)(x, window), np.zeros((20, 20, 1), np.float32))
-        counts.append(text.count(f"stablehlo.{operation}"))
-    assert counts == [8, in_stages]
-
-
-def _index(inputs, *window):
-    return jaxpool.max_pool(inputs, *window, return_indices=True)[1]
-
-
-def _without_channels(inputs, *window):
-    return jaxpool.max_pool(inputs[..., 0], *window, channel_axis=None)
-
-
-def _adaptive_index(inputs, bins):
-    return jaxpool.adaptive_max_pool(inputs, bins, return_indices=True)[1]
-
-
-def _tangent_of(pool):
-    return lambda inputs, *window: jax.jvp(lambda x: pool(x, *window), (inputs,), (inputs,))[1]
-
-
-def _gradient_of(pool):
-    return lambda inputs, *window: jax.grad(lambda x: jnp.sum(pool(x, *window)))(inputs)
-
-
-# On both sides of each threshold: how many operations of a kind an image of so many channels takes. In one
-# pass a maximum or sum takes one less than the window has cells; in stages, as much for each axis, or less.
-CHOICES = [
-    ("cpu", jaxpool.max_pool, 16, ((3, 3),), {"maximum": 8, "reduce_window": 0}),
-    ("cpu", jaxpool.max_pool, 16, ((2, 5),), {"maximum": 1 + 4}),
-    ("cpu", jaxpool.max_pool, 16, ((8, 2),), {"maximum": 7 + 1}),
-    ("cpu", jaxpool.max_pool, 16, ((9, 2),), {"maximum": 2 + 2 + 1}),
-    ("cpu", jaxpool.max_pool, 15, ((3, 3),), {"maximum": 2 + 2}),
-    ("cpu", jaxpool.max_pool, 15, ((2, 2),), {"maximum": 3}),
-    ("cpu", jaxpool.max_pool, 1, ((3, 3),), {"maximum": 2 + 2, "maximum .*<1x38x40x1xf32>": 2}),
-    ("cpu", jaxpool.max_pool, 2, ((3, 3),), {"maximum": 2 + 2, "maximum .*<1x38x40x2xf32>": 0}),
-    ("cpu", jaxpool.max_pool, 1, ((2, 2),), {"maximum": 3}),
-    ("cpu", jaxpool.sum_pool, 16, ((3, 3),), {"add": 8}),
-    ("cpu", jaxpool.sum_pool, 16, ((2, 5),), {"add": 1 + 4}),
-    ("cpu", jaxpool.sum_pool, 16, ((9, 2),), {"add": 8 + 1}),
-    ("cpu", jaxpool.max_pool, 16, ((3, 3), (2, 2), "SAME"), {"maximum": 21, "pad": 0, "concatenate": 3}),
-    ("cpu", jaxpool.max_pool, 1, ((3, 3), (2, 2), "SAME"), {"maximum": 5, "pad": 1, "concatenate": 1}),
-    ("cpu", jaxpool.max_pool, 1, ((9, 4), (1, 1), "SAME"), {"maximum": 9, "optimization_barrier": 3}),
-    ("cpu", _index, 1, ((3, 3),), {"compare": 24, "maximum": 2 + 2}),
-    ("cpu", _index, 2, ((3, 3),), {"compare": 16}),
-    ("cpu", _index, 15, ((3, 3),), {"compare": 16}),
-    ("cpu", _index, 16, ((3, 3),), {"compare": 24, "maximum": 8, "optimization_barrier": 2}),
-    ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"add": 56, "concatenate": 6, "pad": 0}),
-    ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"add": 0, "concatenate": 0}),
-    ("cpu", _gradient_of(jaxpool.max_pool), 16, ((9, 4), (1, 1), "SAME"), {"add": 29, "concatenate": 7}),
-    ("cpu", jaxpool.global_max_pool, 16, (), {"maximum": 22}),
-    ("cpu", jaxpool.max_pool, 16, ((40, 40),), {"maximum": 22}),
-    # Windows or cells that differ at the ends are up to 8 runs, side by side; with more, padding makes one of
-    # them. As it does where they would be the innermost loops. And irregular ones are cut in two.
-    ("cpu", jaxpool.max_pool, 16, ((8, 1), (1, 1), "SAME"), {"concatenate": 1, "pad": 0}),
-    ("cpu", jaxpool.max_pool, 16, ((9, 1), (1, 1), "SAME"), {"concatenate": 0, "pad": 1}),
-    ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((4, 1),), {"concatenate": 1, "pad": 0}),
-    ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((5, 1),), {"concatenate": 0, "pad": 1}),
-    ("cpu", _without_channels, 1, ((1, 3), (1, 1), "SAME"), {"concatenate": 0, "pad": 1}),
-    ("cpu", _without_channels, 1, ((1, 3), (1, 2), "SAME"), {"concatenate": 1, "pad": 0}),
-    ("cpu", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 2, "slice .*x0x.*": 0}),
-    ("cuda", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 0}),
-    # Beyond 64 taps what cannot be done in stages gathers its windows, and reduces them.
-    ("cpu", jaxpool.soft_pool, 2, ((8, 8),), {"exponential": 2 * 64, "reduce": 0}),
-    ("cpu", jaxpool.soft_pool, 2, ((5, 13),), {"exponential": 2, "reduce": 2}),
-    ("cpu", _gradient_of(jaxpool.soft_pool), 2, ((8, 8),), {"exponential": 5 * 64, "reduce": 0}),
-    ("cpu", _gradient_of(jaxpool.soft_pool), 2, ((5, 13),), {"exponential": 5, "reduce": 5}),
-    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
-    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 2}),
-    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((8, 8),), {"gather": 0, "reduce": 0}),
-    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 2, "reduce": 2}),
-    ("cuda", _adaptive_index, 2, ((6, 6),), {"reduce": 0}),  # bins of up to 8 x 8
-    ("cuda", _adaptive_index, 2, ((3, 7),), {"reduce": 1}),
-    # XLA's own reduction; a pass that gathers; and, where windows overlap much, one for each axis.
-    ("cuda", jaxpool.max_pool, 16, ((3, 1),), {"reduce_window": 1}),
-    ("cuda", jaxpool.max_pool, 16, ((2, 2),), {"reduce_window": 0, "gather": 2 * 4}),
-    ("cuda", jaxpool.max_pool, 16, ((3, 3), (2, 2)), {"reduce_window": 1}),
-    ("cuda", jaxpool.max_pool, 16, ((3, 3),), {"gather": 2 * 9, "maximum": 8}),
-    ("cuda", jaxpool.max_pool, 16, ((2, 5),), {"gather": 0, "maximum": 1 + 4, "reduce_window": 0}),
-    ("cuda", jaxpool.max_pool, 15, ((3, 3),), {"reduce_window": 1}),
-    ("cuda", jaxpool.max_pool, 1, ((3, 3),), {"gather": 9, "maximum": 8}),  # along rows, and slices of them
-    ("cuda", jaxpool.max_pool, 1, ((5, 5), (1, 2)), {"reduce_window": 1}),
-    ("cuda", jaxpool.sum_pool, 16, ((3, 1),), {"reduce_window": 1}),
-    ("cuda", jaxpool.sum_pool, 16, ((3, 3),), {"gather": 2 * 9, "add": 8}),
-    ("cuda", jaxpool.sum_pool, 16, ((2, 5),), {"gather": 0, "add": 1 + 4, "reduce_window": 0}),
-    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"add": 8, "gather": 2 * 9}),
-    ("cuda", _gradient_of(jaxpool.sum_pool), 15, ((3, 3),), {"add": 8, "gather": 2 * 9}),
-    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((2, 5),), {"add": 1 + 4, "gather": 0}),
-    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"gather": 0, "concatenate": 0}),
-    (
-        "cuda",
-        _gradient_of(jaxpool.max_pool),
-        16,
-        ((2, 2), (2, 2)),
-        {"gather": 2 * (4 + 3 + 2), "concatenate": 0},
-    ),
-    ("cuda", _index, 16, ((3, 3), (2, 2), "SAME"), {"pad": 0, "gather": 2 * (9 + 8), "concatenate": 0}),
-    ("cuda", _index, 16, ((8, 5),), {"compare": 30}),
-    ("cuda", _index, 16, ((9, 4),), {"compare": 22}),
-    ("cuda", _index, 15, ((3, 3), (2, 2), "SAME"), {"pad": 9, "gather": 0, "optimization_barrier": 1}),
-    ("cuda", jaxpool.global_max_pool, 16, (), {"maximum": 1, "reduce": 1}),
-    ("cuda", jaxpool.max_pool, 32, ((40, 40),), {"reduce": 1}),
-    ("tpu", jaxpool.max_pool, 16, ((3, 3),), {"reduce_window": 1}),
-    ("tpu", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"reduce_window": 1}),
-    ("tpu", _gradient_of(jaxpool.max_pool), 16, ((2, 2), (2, 2)), {"select_and_scatter": 1}),
-    *(
-        (platform, _index, 16, (window,), {"compare": count})
-        for platform in ("tpu",)
-        for window, count in {(4, 8): 70, (5, 7): 28, (8, 5): 30, (9, 4): 22}.items()
-    ),
-    *(
-        ("cuda", _index, 16, (window, (2, 2)), {"compare": count})
-        for window, count in {(4, 8): 70, (5, 7): 28, (8, 5): 30, (18, 2): 24}.items()
-    ),
-]
-
-
-def _operations(platform, function, inputs, names):
-    text = jax.jit(function).trace(inputs).lower(lowering_platforms=(platform,)).as_text()
-    return {name: len(re.findall(rf"(?<!#)stablehlo\.{name}(?!\w)", text)) for name in names}
-
-
-@pytest.mark.parametrize(
-    ("platform", "function", "channels", "window", "counts"),
-    CHOICES,
-    ids=lambda value: getattr(value, "__name__", str(value)),
-)
-def test_choices_by_size(platform, function, channels, window, counts):
-    inputs = np.zeros((1, 40, 40, channels), np.float32)
-    assert _operations(platform, lambda x: function(x, *window), inputs, counts) == counts
-
-
-@pytest.mark.parametrize(
-    ("platform", "function", "counts"),
-    [
-        ("cpu", jaxpool.max_pool, {"maximum": 8, "bitcast_convert": 2}),
-        ("cpu", _index, {"maximum": 8, "bitcast_convert": 3}),
-        ("cuda", _index, {"maximum": 8, "bitcast_convert": 0, "compare": 24}),
-    ],
-)
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16])
-def test_choices_in_16_bits(platform, function, counts, dtype):
-    """On CPU they are compared as integers; on GPU as what they are."""
-    inputs = np.zeros((1, 40, 40, 16), dtype)
-    assert _operations(platform, lambda x: function(x, (3, 3)), inputs, counts) == counts
-
-
 def test_a_forced_technique_that_does_not_apply_raises():
     inputs = jnp.arange(12.0).reshape(6, 2)
     window = make_window(inputs.shape, (3,), window_dilation=(2,))
@@ -386,40 +226,6 @@ def test_select_and_scatter_of_split_arrays_finds_the_same(name):
         finally:
             native.partitioned.reset(before)
         np.testing.assert_array_equal(actual, expected)
-
-
-@pytest.mark.parametrize(
-    ("shape", "gathers"), [((1, 4096, 1), 1), ((1, 4098, 1), 0), ((64, 4098, 1), 1), ((1, 4098, 63), 0)]
-)
-def test_no_table_is_as_large_as_the_array(shape, gathers):
-    inputs = np.zeros(shape, np.float32)
-    function = _gradient_of(lambda x: jaxpool.sum_pool(x, (3,), (2,)))
-    assert _operations("cuda", function, inputs, ["gather"]) == {"gather": 2 * gathers}
-
-
-def test_a_stage_ends_before_the_next_one_begins():
-    """Else XLA would compute the first one anew for each tap of the second."""
-    inputs = np.zeros((1, 40, 40, 16), np.float32)
-    lowered = jax.jit(lambda x: jaxpool.sum_pool(x, (9, 2))).trace(inputs).lower(lowering_platforms=("cpu",))
-    names = re.findall(r"stablehlo\.(add|optimization_barrier)(?!\w)", lowered.as_text())
-    assert names == ["add", "optimization_barrier", *8 * ["add"], "optimization_barrier"]
-
-
-def test_taps_are_slices_where_xla_splits_arrays():
-    """Its partitioner would gather all of what is gathered from; inside `shard_map` it splits nothing."""
-    mesh = jax.make_mesh((2, 2), ("a", "b"), axis_types=(AxisType.Auto, AxisType.Auto))
-    rows = NamedSharding(mesh, P("a"))
-    inputs = jax.ShapeDtypeStruct((4, 8, 8, 16), np.float32, sharding=rows)
-
-    def pool(x):
-        return jaxpool.max_pool(x, (3, 3))
-
-    inside = jax.shard_map(pool, mesh=mesh, in_specs=P("a"), out_specs=P("a"), check_vma=False)
-    counts = {}
-    for name, function in {"all": inside, "none": pool}.items():
-        text = jax.jit(function).trace(inputs).lower(lowering_platforms=("cuda",)).as_text()
-        counts[name] = text.count('"stablehlo.gather"')
-    assert counts == {"all": 18, "none": 0}
 
 
 def test_where_windows_are_is_not_repeated_for_each_batch_entry():
