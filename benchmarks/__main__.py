@@ -36,13 +36,21 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--out", type=Path, default="benchmarks/results", metavar="DIR", help="for JSON and picture"
     )
+    parser.add_argument(
+        "--torch-python",
+        type=Path,
+        metavar="PATH",
+        help="an interpreter that has PyTorch, if this one has not",
+    )
     return parser.parse_args(arguments)
 
 
-def run(quick: bool, progress: Progress) -> report.Results:
+def run(
+    options: argparse.Namespace, by_pytorch: contenders.PyTorch | None, progress: Progress
+) -> report.Results:
     """Measures everything, one after the other; on an accelerator with larger batches, to keep it busy."""
     on_accelerator = jax.default_backend() != "cpu"
-    with_pytorch = not contenders.why_without_pytorch()
+    quick = options.quick
     effort, compilations = (QUICK, 1) if quick else (FULL, 3)
     cases = [case for case in (*CASES, *RESIZING) if case.quick or not quick]
     if on_accelerator:
@@ -60,7 +68,7 @@ def run(quick: bool, progress: Progress) -> report.Results:
     return report.Results(
         report.describe_environment("python -m benchmarks" + " --quick" * quick),
         [
-            measurements.measure(case, effort, with_pytorch=with_pytorch, queued=on_accelerator)
+            measurements.measure(case, effort, by_pytorch=by_pytorch, queued=on_accelerator)
             for case in follow(cases, "pool")
         ],
         {
@@ -78,16 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except OSError as error:
         sys.exit(f"--out: {error}")
 
-    if reason := contenders.why_without_pytorch():
-        print(f"{reason}: its columns are left out.")
+    by_pytorch, version = contenders.find_pytorch(options.torch_python)
+    if not by_pytorch:
+        print(f"{version}: its columns are left out.")
     keep_freed_memory()
     # Drawn between measurements, not by a thread during them.
     with Progress(console=Console(stderr=True), auto_refresh=False) as progress:
-        results = run(options.quick, progress)
+        results = run(options, by_pytorch, progress)
     # A table in a file or a pipe has no width to fit.
     report.print_tables(results, Console(width=None if sys.stdout.isatty() else 150))
 
     environment = results.environment
+    environment["versions"]["torch"] = version if by_pytorch else None
     path = options.out / (environment["platform"] + "-quick" * options.quick)
     report.write_json(results, path.with_suffix(".json"))
     picture.draw(results.measurements, f"Pools on {environment['device']}", path.with_suffix(".png"))

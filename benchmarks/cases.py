@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+PASSES = ("forward", "backward", "both")
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -18,7 +20,9 @@ class Case:
     strides: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
     dtype: str = "float32"
-    channel_axis: int = -1
+    channel_axis: int | None = -1
+    dilation: tuple[int, ...] = ()  # none: of ones
+    ceil_mode: bool = False
     quick: bool = False  # also measured by `--quick`
 
     @property
@@ -27,7 +31,8 @@ class Case:
 
     @property
     def options(self) -> dict[str, Any]:
-        return {"channel_axis": self.channel_axis}
+        others = {"window_dilation": self.dilation, "ceil_mode": self.ceil_mode}
+        return {"channel_axis": self.channel_axis} | {name: value for name, value in others.items() if value}
 
     @property
     def overlaps(self) -> bool:
@@ -36,7 +41,7 @@ class Case:
     def __str__(self) -> str:
         window = "x".join(map(str, self.window_shape))
         stride = "x".join(map(str, dict.fromkeys(self.strides)))
-        layout = " channels first" if self.channel_axis != -1 else ""
+        layout = {-1: "", 1: " channels first", None: " without channels"}[self.channel_axis]
         return f"{self.function} {window}/{stride} {self.dtype} {'x'.join(map(str, self.shape))}{layout}"
 
 
@@ -49,7 +54,7 @@ class Resizing:
     output: tuple[int, ...] = ()  # none for global pools
     window_shape: tuple[int, ...] = ()  # of fractional pools
     dtype: str = "float32"
-    channel_axis: int = -1
+    channel_axis: int | None = -1
     quick: bool = False
     overlaps = False
 
@@ -59,8 +64,10 @@ class Resizing:
 
     @property
     def options(self) -> dict[str, Any]:
+        if self.function.startswith("global"):
+            return {"axis": spatial_axes(self)}
         if not self.function.startswith("fractional"):
-            return {}
+            return {"channel_axis": self.channel_axis}
         samples = np.random.default_rng(0).random((self.shape[0], self.shape[-1], len(self.output)))
         return {"random_samples": samples.astype(np.float32)}
 
@@ -68,6 +75,15 @@ class Resizing:
         window = "x".join(map(str, self.window_shape)) + " " * bool(self.window_shape)
         shapes = ("x".join(map(str, shape)) for shape in (self.shape, self.output) if shape)
         return f"{self.function} {window}{self.dtype} {' to '.join(shapes)}"
+
+
+AnyCase = Case | Resizing
+
+
+def spatial_axes(case: AnyCase) -> tuple[int, ...]:
+    """All but the first one, of the batch, and that of channels."""
+    channels = None if case.channel_axis is None else case.channel_axis % len(case.shape)
+    return tuple(d for d in range(1, len(case.shape)) if d != channels)
 
 
 def _cases(functions: str, size: int, stride: int, shape: tuple[int, ...], **settings: Any) -> list[Case]:

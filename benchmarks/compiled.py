@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from benchmarks.cases import Case
+from benchmarks.cases import Case, spatial_axes
 from benchmarks.compile_only import TPU, Platform
 from benchmarks.contenders import Pool, both_passes, inputs_of, jaxpool_pool, output_shape, selects
 from benchmarks.cost import Cost, cost
@@ -87,10 +87,9 @@ def broken_limits(cost: Cost, step: str, compulsory_bytes: int) -> list[str]:
 def lax_pool(case: Case) -> Pool:
     """XLA's reduce-window, as Flax calls it, for channels on any axis; JAX has its derivative."""
     rank = len(case.shape)
-    spatial = [d for d in range(1, rank) if d != case.channel_axis % rank]
 
     def everywhere(along: tuple[Any, ...], elsewhere: Any) -> tuple[Any, ...]:
-        placed = dict(zip(spatial, along, strict=True))
+        placed = dict(zip(spatial_axes(case), along, strict=True))
         return tuple(placed.get(d, elsewhere) for d in range(rank))
 
     arguments = [everywhere(case.window_shape, 1), everywhere(case.strides, 1)]

@@ -7,8 +7,8 @@ import functools
 import importlib.util
 import math
 import os
-import types
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
@@ -17,11 +17,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxpool
-from benchmarks.cases import Case, Resizing
+from benchmarks import pytorch
+from benchmarks.cases import AnyCase, Case
 from benchmarks.timing import Call
 
-AnyCase = Case | Resizing
 Pool = Callable[[jax.Array], jax.Array]
+PyTorch = Callable[[AnyCase, jax.Array, jax.Array], "Contender"]
 LARGE = 256 * 2**20  # bytes: an accelerator's caches hold little of it, and to launch takes no time beside
 _DRAWN = 2**22 - 3  # a prime, so that what repeats in an array lies elsewhere in each image
 
@@ -54,17 +55,6 @@ class CompiledPool:
         return Contender(self.forward(inputs), calls)
 
 
-def why_without_pytorch() -> str:
-    """The reason to leave PyTorch out; empty if there is none."""
-    if importlib.util.find_spec("torch") is None:
-        return "PyTorch is not installed"
-    if jax.default_backend() == "cpu":
-        return ""
-    import torch  # pyright: ignore[reportMissingImports]
-
-    return "" if torch.cuda.is_available() else "PyTorch does not see the device"
-
-
 def cores() -> int:
     """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -82,7 +72,12 @@ def output_shape(case: AnyCase) -> tuple[int, ...]:
 
 def selects(case: AnyCase) -> bool:
     """Whether the pool takes one element of each window; the others add them all."""
-    return case.function.endswith(("max_pool", "min_pool"))
+    return case.function.endswith(("max_pool", "min_pool", "median_pool"))
+
+
+def is_curved(case: AnyCase) -> bool:
+    """Whether the pool is a sum of what is no multiple of the inputs."""
+    return case.function.endswith(("lp_pool", "soft_pool", "logsumexp_pool"))
 
 
 def normal(shape: tuple[int, ...], dtype: Any, seed: int) -> jax.Array:
@@ -97,22 +92,29 @@ def inputs_of(case: AnyCase) -> jax.ShapeDtypeStruct:
 
 def compile_pools(case: AnyCase) -> dict[str, CompiledPool]:
     """Those of JAX that can do the case, in the order of their turns."""
+    return {name: compile_pool(pool, inputs_of(case)) for name, pool in pools_of(case).items()}
+
+
+def pools_of(case: AnyCase) -> dict[str, Pool]:
+    """jaxpool's, and Flax's where it has one."""
     pools = {"jaxpool": jaxpool_pool(case)}
-    if isinstance(case, Case):  # Flax has no other pools
+    if isinstance(case, Case) and case.function in _FLAX and not (case.dilation or case.ceil_mode):
         pools["flax"] = flax_pool(case)
-    return {name: compile_pool(pool, inputs_of(case)) for name, pool in pools.items()}
+    return pools
 
 
 def contenders(
-    case: AnyCase, inputs: jax.Array, with_pytorch: bool, compiled: Mapping[str, CompiledPool] | None = None
+    case: AnyCase,
+    inputs: jax.Array,
+    by_pytorch: PyTorch | None,
+    compiled: Mapping[str, CompiledPool] | None = None,
 ) -> dict[str, Contender]:
     """All who can do the case, with the same inputs and cotangents, and seen to agree."""
     cotangent = normal(output_shape(case), case.dtype, seed=1)
     compiled = compiled or compile_pools(case)
     found = {name: pool.contender(inputs, cotangent) for name, pool in compiled.items()}
-    # PyTorch has no minimum.
-    if with_pytorch and case.function != "min_pool":
-        found["pytorch"] = pytorch_contender(case, inputs, cotangent)
+    if by_pytorch and pytorch.can(case):
+        found["pytorch"] = by_pytorch(case, inputs, cotangent)
     check_agreement(case, found)
     return found
 
@@ -138,8 +140,8 @@ def tolerance(case: AnyCase) -> float:
     """The largest error, where the largest result is one."""
     if selects(case):
         return 0.0
-    # Flax adds bfloat16 in bfloat16: over 31x31 elements it errs by a tenth of the largest sum.
-    return 0.2 if case.dtype == "bfloat16" else 1e-5
+    # Flax adds in low precision: bfloat16 over 31x31 elements errs by a tenth of the largest sum.
+    return {"bfloat16": 0.2, "float16": 0.05}.get(case.dtype, 1e-5)
 
 
 def jaxpool_pool(case: AnyCase) -> Pool:
@@ -149,17 +151,19 @@ def jaxpool_pool(case: AnyCase) -> Pool:
 
 def flax_pool(case: Case) -> Pool:
     """Flax's pool. It wants channels last: those that come first are viewed as more batch, at no cost."""
-    functions = {
-        "max_pool": nn.max_pool,
-        "min_pool": nn.pooling.min_pool,
-        "avg_pool": nn.avg_pool,
-        "sum_pool": lambda x, *arguments: nn.pool(x, 0.0, jax.lax.add, *arguments),
-    }
-    pool = functions[case.function]
+    pool = _FLAX[case.function]
     if case.channel_axis == -1:
         return lambda x: pool(x, *case.arguments)
-    merged = (-1, *case.shape[2:], 1)
+    merged = (-1, *case.shape[-len(case.window_shape) :], 1)
     return lambda x: pool(x.reshape(merged), *case.arguments).reshape(output_shape(case))
+
+
+_FLAX: dict[str, Callable[..., jax.Array]] = {
+    "max_pool": nn.max_pool,
+    "min_pool": nn.pooling.min_pool,
+    "avg_pool": nn.avg_pool,
+    "sum_pool": lambda x, *arguments: nn.pool(x, 0.0, jax.lax.add, *arguments),
+}
 
 
 def both_passes(pool: Pool) -> Callable[[jax.Array, jax.Array], Any]:
@@ -199,91 +203,29 @@ def compile_pool(pool: Pool, x: jax.ShapeDtypeStruct) -> CompiledPool:
     )
 
 
-def pytorch_contender(case: AnyCase, inputs: jax.Array, cotangent: jax.Array) -> Contender:
-    """PyTorch's pool, on JAX's device, in the layout of the case and in the form that it likes best.
-
-    Channels that come last stay so in memory, in two and three dimensions by PyTorch's `channels_last`;
-    in one dimension it has no such format.
-    """
+def find_pytorch(python: Path | None = None) -> tuple[PyTorch | None, str]:
+    """PyTorch, of this interpreter or of another one, or the reason why it is left out; else its version."""
+    if python:
+        elsewhere = pytorch.Elsewhere(python, cores())
+        return functools.partial(_elsewhere, elsewhere), elsewhere.version
+    if importlib.util.find_spec("torch") is None:
+        return None, "PyTorch is not installed"
     import torch  # pyright: ignore[reportMissingImports]
 
-    def tensor(array: jax.Array) -> torch.Tensor:
-        values = torch.from_dlpack(array)
-        values = values.movedim(case.channel_axis, 1) if array.ndim > 2 else values
-        return values.contiguous() if values.ndim == 3 else values
-
+    if jax.default_backend() != "cpu" and not torch.cuda.is_available():
+        return None, "PyTorch does not see the device"
     torch.set_num_threads(cores())
-    pool = _pytorch_pool(case) if isinstance(case, Case) else _pytorch_resizing(case)
-    x, gradient = tensor(inputs), tensor(cotangent)
-    variable = x.clone().requires_grad_()
-    value = pool(variable)
-
-    def pull_back(value: torch.Tensor, **options: bool) -> torch.Tensor:
-        (pulled,) = torch.autograd.grad(value, variable, gradient, **options)
-        # That of a sum is a view of the cotangent: it is written out, as all the others are.
-        return pulled.clone() if 0 in pulled.stride() else pulled
-
-    def both():
-        value = pool(variable)
-        return value, pull_back(value)
-
-    calls = {
-        "forward": torch.no_grad()(lambda: pool(x)),
-        "backward": lambda: pull_back(value, retain_graph=True),
-        "both": both,
-    }
-    if x.is_cuda:
-        calls = {step: _enqueuing(call) for step, call in calls.items()}
-    result = value.detach() if value.ndim == 2 else value.detach().movedim(1, case.channel_axis)
-    return Contender(jnp.from_dlpack(result.contiguous()), calls)
+    return pytorch_contender, torch.__version__
 
 
-def _enqueuing(call: Call) -> Call:
-    """A call of PyTorch on a GPU, which returns at once, with what JAX can wait for."""
+def pytorch_contender(case: AnyCase, inputs: jax.Array, cotangent: jax.Array) -> Contender:
+    """PyTorch's pool, on JAX's device."""
     import torch  # pyright: ignore[reportMissingImports]
 
-    work = types.SimpleNamespace(block_until_ready=torch.cuda.synchronize)
-
-    def enqueue():
-        call()
-        return work
-
-    return enqueue
+    result, calls = pytorch.calls(case, torch.from_dlpack(inputs), torch.from_dlpack(cotangent))
+    return Contender(jnp.from_dlpack(result), calls)
 
 
-def _pytorch_pool(case: Case) -> Callable[[Any], Any]:
-    import torch  # pyright: ignore[reportMissingImports]
-
-    rank = len(case.window_shape)
-    kind = "max" if case.function == "max_pool" else "avg"
-    options = {"divisor_override": 1} if case.function == "sum_pool" else {}
-    low_padding = tuple(low for low, _ in case.padding)
-    function = getattr(torch.nn.functional, f"{kind}_pool{rank}d")
-    return functools.partial(
-        function, kernel_size=case.window_shape, stride=case.strides, padding=low_padding, **options
-    )
-
-
-def _pytorch_resizing(case: Resizing) -> Callable[[Any], Any]:
-    """What users of PyTorch write; for a global maximum an adaptive one, which is faster than `amax`."""
-    import torch  # pyright: ignore[reportMissingImports]
-
-    functional, axes = torch.nn.functional, tuple(range(2, len(case.shape)))
-    rank = len(axes)
-    adaptive_max = getattr(functional, f"adaptive_max_pool{rank}d")
-    adaptive_avg = getattr(functional, f"adaptive_avg_pool{rank}d")
-
-    def fractional(x):
-        samples = torch.from_numpy(case.options["random_samples"][..., ::-1].copy()).to(x.device)
-        return functional.fractional_max_pool2d(x, case.window_shape, case.output, _random_samples=samples)
-
-    return {
-        "adaptive_max_pool": lambda x: adaptive_max(x, case.output),
-        "adaptive_avg_pool": lambda x: adaptive_avg(x, case.output),
-        "fractional_max_pool": fractional,
-        "global_max_pool": lambda x: adaptive_max(x, 1).flatten(1),
-        "global_avg_pool": lambda x: x.mean(axes),
-        "global_sum_pool": lambda x: x.sum(axes),
-        "global_lp_pool": lambda x: torch.linalg.vector_norm(x, dim=axes),
-        "global_logsumexp_pool": lambda x: torch.logsumexp(x, axes),
-    }[case.function]
+def _elsewhere(elsewhere: pytorch.Elsewhere, case: AnyCase, *arrays: jax.Array) -> Contender:
+    result, calls = elsewhere.calls(case, *map(np.asarray, arrays))
+    return Contender(jnp.asarray(result.view(jnp.dtype(case.dtype))), calls)

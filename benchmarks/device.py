@@ -36,8 +36,7 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import contenders, measurements, networks, programs, report, timing
-from benchmarks.cases import CASES, RESIZING, Case
-from benchmarks.measurements import PASSES
+from benchmarks.cases import CASES, PASSES, RESIZING, AnyCase, Case
 from jaxpool._lowering import TECHNIQUES, forced
 
 EFFORT = timing.Effort(samples=5, seconds=0.1, at_least=3)
@@ -54,12 +53,12 @@ class Scale:
 
     tiny: bool
 
-    def cases(self, cases: Iterable[contenders.AnyCase]) -> list[contenders.AnyCase]:
+    def cases(self, cases: Iterable[AnyCase]) -> list[AnyCase]:
         if not self.tiny:
             return [contenders.enlarge(case, contenders.LARGE) for case in cases]
         return self.small(list(cases)[:2])
 
-    def small(self, cases: Sequence[contenders.AnyCase]) -> list[contenders.AnyCase]:
+    def small(self, cases: Sequence[AnyCase]) -> list[AnyCase]:
         if not self.tiny:
             return list(cases)
         return [dataclasses.replace(case, shape=(1, *case.shape[1:-1], 2)) for case in cases[:2]]
@@ -111,13 +110,13 @@ def large(scale: Scale) -> Iterator[tuple[str, Record]]:
     return itertools.chain(_measured(scale.cases(windows)), _measured(scale.cases(RESIZING)))
 
 
-def _measured(cases: Sequence[contenders.AnyCase]) -> Iterator[tuple[str, Record]]:
-    with_pytorch = not contenders.why_without_pytorch()
+def _measured(cases: Sequence[AnyCase]) -> Iterator[tuple[str, Record]]:
+    by_pytorch, _ = contenders.find_pytorch()
     # All are compiled before the first is measured, which then has the processor to itself.
     for case, compiled in list(_in_threads(contenders.compile_pools, cases)):
         try:
             measured = measurements.measure(
-                case, EFFORT, with_pytorch=with_pytorch, queued=True, compiled=compiled
+                case, EFFORT, by_pytorch=by_pytorch, queued=True, compiled=compiled
             )
             yield _line(measured), report.case_record(measured) | _repeated(case, compiled)
         except Exception as error:  # whatever it is, the others are measured too
@@ -134,7 +133,7 @@ def _line(measured: measurements.Measurement) -> str:
     return ", ".join(cells)
 
 
-def _repeated(case: contenders.AnyCase, compiled: dict[str, contenders.CompiledPool]) -> Record:
+def _repeated(case: AnyCase, compiled: dict[str, contenders.CompiledPool]) -> Record:
     """Whether ten runs agree in every bit, and the gradient with XLA's own; ties and NaN apart, it must."""
     inputs = contenders.normal(case.shape, case.dtype, seed=0)
     cotangent = contenders.normal(contenders.output_shape(case), case.dtype, seed=1)
@@ -238,8 +237,9 @@ PARTS: dict[str, Part] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    if reason := contenders.why_without_pytorch():
-        print(f"{reason}: its columns are left out.")
+    by_pytorch, said = contenders.find_pytorch()
+    if not by_pytorch:
+        print(f"{said}: its columns are left out.")
     start = time.monotonic()
     environment = report.describe_environment("python -m benchmarks.device")
     print(environment, flush=True)

@@ -11,9 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from benchmarks import contenders
+from benchmarks.cases import PASSES, AnyCase
 from benchmarks.timing import Effort, medians
-
-PASSES = ("forward", "backward", "both")
 
 # After its work PyTorch's OpenMP keeps spinning for some milliseconds (300,000 turns by libgomp's default)
 # and would take the cores from whoever comes next. So PyTorch comes last in each round, and the next waits.
@@ -24,7 +23,7 @@ PAUSE_AFTER_PYTORCH = 0.02
 class Measurement:
     """The median seconds of each contender's passes, and of `x + 1` on the same array."""
 
-    case: contenders.AnyCase
+    case: AnyCase
     seconds: dict[str, dict[str, float]]
     copy_seconds: float
 
@@ -48,38 +47,39 @@ class Measurement:
         return times["both"] / (times["forward"] + times["backward"])
 
 
-def moved_bytes(case: contenders.AnyCase, step: str) -> int:
+def moved_bytes(case: AnyCase, step: str) -> int:
     """The bytes that have to be read and written, whatever the method.
 
     A maximum's backward pass reads where each was found, in a byte per output, which it writes before if
-    it makes both passes.
+    it makes both passes; that of a sum of what is no multiple of the inputs reads these.
     """
     n, m = math.prod(case.shape), math.prod(contenders.output_shape(case))
     index = m if contenders.selects(case) else 0
+    again = n if contenders.is_curved(case) else 0
     elements, indices = {
         "forward": (n + m, 0),
-        "backward": (m + n, index),
+        "backward": (m + n + again, index),
         "both": (2 * n + 2 * m, 2 * index),
     }[step]
     return elements * jnp.dtype(case.dtype).itemsize + indices
 
 
 def measure(
-    case: contenders.AnyCase,
+    case: AnyCase,
     effort: Effort,
     *,
-    with_pytorch: bool,
+    by_pytorch: contenders.PyTorch | None,
     queued: bool = False,
     compiled: Mapping[str, contenders.CompiledPool] | None = None,
 ) -> Measurement:
     """Times all contenders of a case, who take turns with each other and with `x + 1`."""
     inputs = contenders.normal(case.shape, case.dtype, seed=0)
     calls = {("x + 1", "copy"): functools.partial(jax.jit(lambda x: x + 1), inputs)}
-    for name, contender in contenders.contenders(case, inputs, with_pytorch, compiled).items():
+    for name, contender in contenders.contenders(case, inputs, by_pytorch, compiled).items():
         calls |= {(name, step): contender.calls[step] for step in PASSES}
         if name == "jaxpool" and contenders.selects(case):  # the only ones with more to do
             calls[name, "forward_for_backward"] = contender.calls["forward_for_backward"]
-    times = medians(calls, effort, pause=PAUSE_AFTER_PYTORCH if with_pytorch else 0, queued=queued)
+    times = medians(calls, effort, pause=PAUSE_AFTER_PYTORCH if by_pytorch else 0, queued=queued)
     copy_seconds = times.pop(("x + 1", "copy"))
     seconds: dict[str, dict[str, float]] = {}
     for (name, step), time in times.items():

@@ -9,7 +9,8 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure  # without pyplot, so Agg draws it: no display is needed
 
-from benchmarks.measurements import PASSES, Measurement
+from benchmarks.cases import PASSES
+from benchmarks.measurements import Measurement
 
 # name in the legend, colour, marker
 LOOKS = {

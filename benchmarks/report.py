@@ -15,8 +15,9 @@ import jax
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cases import PASSES
 from benchmarks.contenders import cores
-from benchmarks.measurements import PASSES, Measurement
+from benchmarks.measurements import Measurement
 from benchmarks.programs import Program
 from benchmarks.summary import Promise, summarise
 

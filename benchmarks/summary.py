@@ -7,9 +7,9 @@ import itertools
 import statistics
 from collections.abc import Callable, Sequence
 
-from benchmarks.cases import Resizing
+from benchmarks.cases import PASSES, Resizing
 from benchmarks.contenders import selects
-from benchmarks.measurements import PASSES, Measurement
+from benchmarks.measurements import Measurement
 
 Quantity = Callable[[Measurement, str], float | None]
 

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import jax
 
+from benchmarks.pytorch import Elapsed
+
 Key = TypeVar("Key", bound=Hashable)
 Call = Callable[[], Any]
 
@@ -78,6 +80,8 @@ def _seconds(call: Call, times: int) -> float:
     result = None
     for _ in range(times):
         result = call()
+    if isinstance(result, Elapsed):
+        return result.seconds
     jax.block_until_ready(result)
     return (time.perf_counter() - start) / times
 

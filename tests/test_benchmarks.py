@@ -3,13 +3,9 @@
 # ruff: noqa: E402 - what may be missing is asked for first
 
 import dataclasses
-import functools
-import importlib.util
 import itertools
 import json
 import math
-import sys
-import types
 
 import jax
 import jax.numpy as jnp
@@ -23,22 +19,9 @@ pytest.importorskip("rich", reason="the benchmark's tables and progress bar are 
 from rich.console import Console
 
 from benchmarks import __main__ as command
-from benchmarks import contenders, device, measurements, networks, programs, report, summary, timing
-from benchmarks.cases import CASES, Case
-from tests import grid
-
-PASSES = ("forward", "backward", "both")
-FUNCTIONS = ("max_pool", "avg_pool", "min_pool", "sum_pool")
-TINY = Case("max_pool", (2, 6, 6, 3), (3, 3), (2, 2), ((1, 1), (1, 1)), quick=True)
-BRIEF = timing.Effort(samples=2, seconds=0.0, at_least=1)
-
-
-@pytest.fixture(autouse=True)
-def standard_promotion():
-    """Flax's pools promote dtypes silently; in every thread."""
-    jax.config.update("jax_numpy_dtype_promotion", "standard")
-    yield
-    jax.config.update("jax_numpy_dtype_promotion", "strict")
+from benchmarks import contenders, measurements, networks, programs, report, summary, timing
+from benchmarks.cases import CASES, PASSES, Case
+from tests.tiny import BRIEF, TINY, TINY_NETWORK, standard_promotion  # noqa: F401
 
 
 def _measurement(case, ours=1.0, flax=2.0, copy=1.0, **others):
@@ -72,8 +55,8 @@ def test_table_has_every_layout():
         assert {len(case.window_shape) for case in found} >= {1, 2, 3}
         assert {case.shape[case.channel_axis] for case in found} >= {3, 64, 512}
         assert {case.channel_axis for case in found} >= {-1, 1}
-    assert {case.function for case in CASES if case.overlaps} == set(FUNCTIONS)
-    assert {case.function for case in CASES if not case.overlaps} == set(FUNCTIONS)
+    assert {case.function for case in CASES if case.overlaps} == set(contenders._FLAX)
+    assert {case.function for case in CASES if not case.overlaps} == set(contenders._FLAX)
 
 
 # ---- timing
@@ -110,88 +93,6 @@ def test_short_calls_are_queued(monkeypatch):
     np.testing.assert_allclose(times["call"], 0.002)
 
 
-# ---- contenders
-
-
-@pytest.mark.parametrize("function", ["max_pool", "avg_pool"])
-def test_measures_every_pass(function):
-    measured = measurements.measure(dataclasses.replace(TINY, function=function), BRIEF, with_pytorch=False)
-    assert set(measured.seconds) == {"jaxpool", "flax"}
-    assert set(measured.seconds["jaxpool"]) == {*PASSES, *["forward_for_backward"] * (function == "max_pool")}
-    assert set(measured.seconds["flax"]) == set(PASSES)
-    numbers = [measured.copy_seconds, measured.together()]
-    for step in PASSES:
-        numbers += [measured.versus("flax", step), measured.over_limit("jaxpool", step)]
-        numbers += [times[step] for times in measured.seconds.values()]
-        assert measured.versus("pytorch", step) is None
-    assert all(math.isfinite(number) and number > 0 for number in numbers)
-
-
-@pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize(("shape", "channel_axis"), [((2, 3, 7, 6), 1), ((2, 7, 6, 3), -1)])
-def test_flax_computes_the_same(function, shape, channel_axis):
-    case = dataclasses.replace(TINY, function=function, shape=shape, channel_axis=channel_axis)
-    inputs = contenders.normal(shape, case.dtype, seed=0)
-    np.testing.assert_allclose(
-        contenders.flax_pool(case)(inputs), contenders.jaxpool_pool(case)(inputs), atol=1e-6
-    )
-
-
-@pytest.mark.parametrize("function", ["max_pool", "avg_pool", "sum_pool"])
-@pytest.mark.parametrize(
-    ("shape", "dtype", "channel_axis"),
-    [
-        ((2, 7, 3), "float32", -1),
-        ((2, 7, 6, 3), "float32", -1),
-        ((2, 7, 6, 3), "bfloat16", -1),
-        ((2, 3, 7, 6), "float32", 1),
-        ((2, 7, 6, 5, 3), "float32", -1),
-    ],
-)
-def test_pytorch_computes_the_same(function, shape, dtype, channel_axis):
-    pytest.importorskip("torch", reason="PyTorch is compared only where it is installed")
-    rank = len(shape) - 2
-    if function == "sum_pool" and rank == 1:
-        pytest.skip("PyTorch has no such pool")
-    case = Case(function, shape, (3,) * rank, (2,) * rank, ((1, 1),) * rank, dtype, channel_axis)
-    inputs = contenders.normal(shape, dtype, seed=0)
-    cotangent = contenders.normal(contenders.output_shape(case), dtype, seed=1)
-    value, pullback = jax.vjp(contenders.jaxpool_pool(case), inputs)
-    found = contenders.pytorch_contender(case, inputs, cotangent)
-    close = functools.partial(np.testing.assert_allclose, atol=1e-5 if dtype == "float32" else 0.05)
-    close(found.result, np.asarray(value, np.float32))
-    for gradient in (found.calls["backward"](), found.calls["both"]()[1]):
-        gradient = gradient[0].movedim(1, channel_axis).float().numpy()
-        close(gradient, np.asarray(pullback(cotangent)[0], np.float32))
-    assert not found.calls["forward"]().requires_grad
-
-
-@pytest.mark.parametrize("wrong", [lambda y: y.at[0, 0, 0, 0].add(1e-3), lambda y: y[:1]])
-@pytest.mark.parametrize("function", ["max_pool", "avg_pool"])
-def test_a_contender_that_disagrees_is_found(function, wrong, monkeypatch):
-    case = dataclasses.replace(TINY, function=function)
-    right = contenders.flax_pool(case)
-    monkeypatch.setattr(contenders, "flax_pool", lambda case: lambda x: wrong(right(x)))
-    with pytest.raises(ValueError, match=r"flax and jaxpool .* for \w+_pool 3x3/2 float32 2x6x6x3"):
-        contenders.contenders(case, contenders.normal(case.shape, case.dtype, 0), with_pytorch=False)
-
-
-def test_pytorch_is_left_out_with_a_reason(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "not installed" in contenders.why_without_pytorch()
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object())
-    assert contenders.why_without_pytorch() == ""
-    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    torch = types.SimpleNamespace(cuda=types.SimpleNamespace(is_available=lambda: False))
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    assert "does not see" in contenders.why_without_pytorch()
-
-
-def test_enlarged_batches():
-    case = contenders.enlarge(TINY, 10_000)  # TINY has 2 * 6 * 6 * 3 * 4 = 864 bytes
-    assert case == dataclasses.replace(TINY, shape=(24, 6, 6, 3))
-
-
 # ---- limits
 
 
@@ -203,6 +104,8 @@ def test_enlarged_batches():
         ("min_pool", "bfloat16", {"forward": 80, "backward": 88, "both": 176}),
         ("avg_pool", "float32", {"forward": 160, "backward": 160, "both": 320}),
         ("sum_pool", "bfloat16", {"forward": 80, "backward": 80, "both": 160}),
+        # which reads its inputs in each
+        ("lp_pool", "float32", {"forward": 160, "backward": 288, "both": 320}),
     ],
 )
 def test_bytes_that_have_to_move(function, dtype, expected):
@@ -247,13 +150,6 @@ def test_examined_cases():
 
 
 # ---- networks
-
-
-def _two_layers(pool):
-    return [networks.nn.Dense(2), lambda x: pool(x, (2, 2), (2, 2), "SAME"), networks.mean]
-
-
-TINY_NETWORK = networks.Network("tiny, max 2x2/2", (2, 6, 6, 1), _two_layers, quick=True)
 
 
 def test_networks_that_disagree_are_found(monkeypatch):
@@ -320,7 +216,7 @@ def test_command_writes_its_results(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(command, "CASES", (case, dataclasses.replace(TINY, quick=False)))
     monkeypatch.setattr(networks, "NETWORKS", (TINY_NETWORK,))
     monkeypatch.setattr(programs, "is_examined", lambda case: True)
-    monkeypatch.setattr(contenders, "why_without_pytorch", lambda: "PyTorch is away")
+    monkeypatch.setattr(contenders, "find_pytorch", lambda python: (None, "PyTorch is away"))
     folder = tmp_path / "a" / "b"
     command.main(["--quick", "--out", str(folder)])
 
@@ -363,41 +259,3 @@ def test_columns(platform, capsys):
     assert ("of copy bandwidth" in output) is (platform == "gpu")
     share = 1 / results.measurements[0].over_limit("jaxpool", "forward")
     assert (f"{share:.0%}" in output) is (platform == "gpu")
-
-
-# ---- on an accelerator
-
-
-def test_device_rehearses_every_part(tmp_path, monkeypatch):
-    monkeypatch.setattr(device, "EFFORT", BRIEF)
-    monkeypatch.setattr(networks, "NETWORKS", (TINY_NETWORK,))
-    device.main(["--tiny", "--out", str(tmp_path)])
-    found = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in device.PARTS}
-    assert not any(part["cut"] for part in found.values())
-    assert all(part["environment"]["platform"] == "cpu" and part["records"] for part in found.values())
-    assert not any(record["difference"] for record in found["correctness"]["records"])
-    for part in ("pools", "small", "large"):
-        for record in found[part]["records"]:
-            assert record["same_bits_in_ten_runs"]
-            assert record.get("gradient_difference", 0) < 1e-6
-    assert {"native", "gathered", "padded"} <= set(found["techniques"]["records"][0]["seconds"])
-
-
-def test_device_keeps_what_it_has_when_the_time_is_over(tmp_path, capsys):
-    device.main(["--tiny", "--minutes", "0", "--parts", "small", "large", "--out", str(tmp_path)])
-    assert "The time is over." in capsys.readouterr().out
-    found = json.loads((tmp_path / "small.json").read_text())
-    assert found["cut"]
-    assert len(found["records"]) == 1
-    assert not (tmp_path / "large.json").exists()
-
-
-def test_device_says_what_differs(tmp_path, monkeypatch, capsys):
-    def differ(*row):
-        raise AssertionError("not the same")
-
-    monkeypatch.setattr(grid, "check", differ)
-    device.main(["--tiny", "--parts", "correctness", "--out", str(tmp_path)])
-    assert "AssertionError: not the same" in capsys.readouterr().out
-    found = json.loads((tmp_path / "correctness.json").read_text())["records"]
-    assert all(record["difference"] == "AssertionError: not the same" for record in found)
