@@ -279,7 +279,15 @@ class Window:
 
     def only(self, *dimensions: int) -> Window:
         """The part of the window that slides along these dimensions."""
-        return Window(tuple(axis if d in dimensions else None for d, axis in enumerate(self.axes)))
+        axes = tuple(axis if d in dimensions else None for d, axis in enumerate(self.axes))
+        places = (arrays for d, arrays in self.place_of.items() if d in dimensions)
+        return Window(axes, tuple(itertools.chain.from_iterable(places)))
+
+    def by_axis(self, most: int) -> list[Window]:
+        """Beyond so many taps windows along one axis each, for what pools the results of the one before."""
+        if self.whole or self.taps <= most:
+            return [self]
+        return [self.only(d) for d in reversed(self.pooled)]
 
 
 def output_shape(

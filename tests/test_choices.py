@@ -25,6 +25,10 @@ def _adaptive_index(inputs, bins):
     return jaxpool.adaptive_max_pool(inputs, bins, return_indices=True)[1]
 
 
+def _expectation(inputs, *window):
+    return jaxpool.stochastic_pool(None, inputs, *window, deterministic=True)
+
+
 def _tangent_of(pool):
     return lambda inputs, *window: jax.jvp(lambda x: pool(x, *window), (inputs,), (inputs,))[1]
 
@@ -70,11 +74,20 @@ CHOICES = [
     ("cpu", _without_channels, 1, ((1, 3), (1, 2), "SAME"), {"concatenate": 1, "pad": 0}),
     ("cpu", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 2, "slice .*x0x.*": 0}),
     ("cuda", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 0}),
+    # Beyond 16 taps exponentials, beyond 36 norms and variances are of one axis after the other.
+    ("cpu", jaxpool.soft_pool, 2, ((4, 4),), {"exponential": 2 * 16}),
+    ("cpu", jaxpool.soft_pool, 2, ((3, 6),), {"exponential": 2 * (3 + 6)}),
+    ("cpu", jaxpool.logsumexp_pool, 2, ((4, 4),), {"exponential": 16, "log": 1}),
+    ("cpu", jaxpool.logsumexp_pool, 2, ((3, 6),), {"exponential": 3 + 6, "log": 2}),
+    ("cpu", jaxpool.lp_pool, 2, ((6, 6),), {"sqrt": 1}),
+    ("cpu", jaxpool.lp_pool, 2, ((4, 10),), {"sqrt": 2}),
+    ("cpu", jaxpool.var_pool, 2, ((6, 6),), {"subtract": 36 + 1}),
+    ("cpu", jaxpool.var_pool, 2, ((4, 10),), {"subtract": 4 + 10 + 1}),
     # Beyond 64 taps what cannot be done in stages gathers its windows, and reduces them.
-    ("cpu", jaxpool.soft_pool, 2, ((8, 8),), {"exponential": 2 * 64, "reduce": 0}),
-    ("cpu", jaxpool.soft_pool, 2, ((5, 13),), {"exponential": 2, "reduce": 2}),
-    ("cpu", _gradient_of(jaxpool.soft_pool), 2, ((8, 8),), {"exponential": 5 * 64, "reduce": 0}),
-    ("cpu", _gradient_of(jaxpool.soft_pool), 2, ((5, 13),), {"exponential": 5, "reduce": 5}),
+    ("cpu", _expectation, 2, ((8, 8),), {"divide": 2 * 64 + 1, "reduce": 0}),
+    ("cpu", _expectation, 2, ((5, 13),), {"divide": 2 + 1, "reduce": 2}),
+    ("cpu", _gradient_of(_expectation), 2, ((8, 8),), {"reduce": 0}),
+    ("cpu", _gradient_of(_expectation), 2, ((5, 13),), {"reduce": 5}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 2}),
     ("cpu", _tangent_of(jaxpool.median_pool), 2, ((8, 8),), {"gather": 0, "reduce": 0}),

@@ -108,7 +108,7 @@ def test_masks_batch_with_their_inputs():
 # ---------------------------------------------------------------------------------- norms and smooth maxima
 
 
-@pytest.mark.parametrize("scale", [1e30, 1e-30])
+@pytest.mark.parametrize("scale", [4e36, 1e30, 1e-30, 2e-37])
 @pytest.mark.parametrize("p", [0.5, 1, 2, 3, 100, INF])
 def test_norms_neither_overflow_nor_underflow(p, scale):
     inputs = _column(3, -4, 0, 12)

@@ -17,7 +17,6 @@ from jaxpool._arguments import as_axes
 from jaxpool._ops._arrays import as_bool, as_mask, as_real
 from jaxpool._ops.smooth import softmax_average
 from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives.select import select
 from jaxpool._shards import on_each_device, refuse_layout
 from jaxpool._window import Padding, Window, make_window
 
@@ -227,7 +226,7 @@ def _check_shapes(arrays: Mapping[str, Array | None], channels: int, tokens: int
 def _lip(inputs: Array, window: Window, logits: Array) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
     logits = jnp.broadcast_to(logits.astype(wide.dtype), wide.shape)
-    return softmax_average(wide, logits, select(logits, window, "max"), window).astype(inputs.dtype)
+    return softmax_average(wide, logits, window).astype(inputs.dtype)
 
 
 @functools.partial(jax.jit, static_argnums=(3, 4), inline=True)

@@ -169,6 +169,9 @@ def _as_correction(correction: int) -> int:
     return int(correction)
 
 
+_AT_ONCE = 36
+
+
 @functools.partial(jax.jit, static_argnames="correction", inline=True)
 def _variance(inputs: Array, window: Window, *, correction: int) -> Array:
     return _wide_variance(inputs, window, correction).astype(inputs.dtype)
@@ -184,9 +187,15 @@ def _deviation(inputs: Array, window: Window, *, correction: int) -> Array:
 
 def _wide_variance(inputs: Array, window: Window, correction: int) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    mean = window_sum(wide, window, "elements")
-    total = weighted_sum(lax.full_like(wide, 1), wide, mean, window, _squared_deviation)
-    counts = cell_counts(window, "elements", wide.dtype)
+    mean, total, counts = wide, lax.full_like(wide, 0), jnp.ones((1,) * wide.ndim, wide.dtype)
+    for part in window.by_axis(_AT_ONCE):
+        # What lies within is as far from its own mean as it was, and this from that of all.
+        within, inner = total, mean
+        mean = window_sum(inner, part, "elements")
+        total = weighted_sum(lax.full_like(inner, 1), inner, mean, part, _squared_deviation)
+        if inner is not wide:
+            total = window_sum(within, part) + counts * total
+        counts *= cell_counts(part, "elements", wide.dtype)
     return jnp.where(counts > 0, total / (counts - correction), lax.full_like(total, 0))
 
 
