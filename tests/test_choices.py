@@ -89,7 +89,25 @@ CHOICES = [
     ("cpu", _gradient_of(_expectation), 2, ((8, 8),), {"reduce": 0}),
     ("cpu", _gradient_of(_expectation), 2, ((5, 13),), {"reduce": 5}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
-    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 2}),
+    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"scatter": 2, "gather": 0, "reduce": 0}),
+    ("cuda", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 2}),
+    *(
+        ("cpu", _gradient_of(jaxpool.max_pool), channels, window, {"scatter": count})
+        for channels, window, count in (
+            (16, ((10, 10),), 1),
+            (16, ((9, 11),), 0),
+            (16, ((4, 4), (3, 3)), 1),
+            (16, ((3, 4), (3, 3)), 0),
+            (16, ((7, 7), (2, 2)), 0),
+            (15, ((3, 3), (2, 2)), 1),
+            (15, ((2, 2), (2, 2)), 0),
+            (15, ((2, 2), (2, 4)), 1),
+            (15, ((2, 2), (2, 3)), 0),
+            (2, ((5, 5),), 1),
+            (2, ((4, 6),), 0),
+            (1, ((5, 5),), 0),
+        )
+    ),
     ("cpu", _tangent_of(jaxpool.median_pool), 2, ((8, 8),), {"gather": 0, "reduce": 0}),
     ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 2, "reduce": 2}),
     ("cuda", _adaptive_index, 2, ((6, 6),), {"reduce": 0}),  # bins of up to 8 x 8

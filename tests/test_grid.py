@@ -41,7 +41,13 @@ def test_all_match_oracle(function, place):
 @pytest.mark.parametrize("platform", PLATFORMS[1:])
 @pytest.mark.parametrize(
     "function",
-    ["soft_pool temperature=0.7", "logsumexp_pool temperature=0.3 mean=True", "lp_pool", "median_pool", "var_pool"],
+    [
+        "soft_pool temperature=0.7",
+        "logsumexp_pool temperature=0.3 mean=True",
+        "lp_pool",
+        "median_pool",
+        "var_pool",
+    ],
 )
 def test_windows_of_many_elements_match_oracle(function, platform):
     """What is gathered and reduced where a window has more than 64 elements, and in no row of the grid."""
