@@ -89,8 +89,10 @@ CHOICES = [
     ("cpu", _gradient_of(_expectation), 2, ((8, 8),), {"reduce": 0}),
     ("cpu", _gradient_of(_expectation), 2, ((5, 13),), {"reduce": 5}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
-    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"scatter": 2, "gather": 0, "reduce": 0}),
-    ("cuda", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 2}),
+    ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"scatter": 1, "gather": 0, "reduce": 0}),
+    # Of an odd number of elements the median is one of them.
+    ("cuda", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 2, "reduce": 1}),
+    ("cuda", _gradient_of(jaxpool.median_pool), 2, ((8, 9),), {"gather": 4, "reduce": 2}),
     *(
         ("cpu", _gradient_of(jaxpool.max_pool), channels, window, {"scatter": count})
         for channels, window, count in (
@@ -109,7 +111,7 @@ CHOICES = [
         )
     ),
     ("cpu", _tangent_of(jaxpool.median_pool), 2, ((8, 8),), {"gather": 0, "reduce": 0}),
-    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 2, "reduce": 2}),
+    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 1, "reduce": 1}),
     ("cuda", _adaptive_index, 2, ((6, 6),), {"reduce": 0}),  # bins of up to 8 x 8
     ("cuda", _adaptive_index, 2, ((3, 7),), {"reduce": 1}),
     # XLA's own reduction; a pass that gathers; and, where windows overlap much, one for each axis.

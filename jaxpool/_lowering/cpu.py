@@ -15,9 +15,10 @@ from jaxpool._lowering import folds, native
 from jaxpool._lowering.passes import Passes
 from jaxpool._lowering.positions import flat_places
 from jaxpool._lowering.stages import Stage, in_stages
+from jaxpool._lowering.sweep import PlacedBins
 from jaxpool._lowering.whole import Whole
 from jaxpool._precision import accumulation_dtype
-from jaxpool._window import Bins, Divisor, Window
+from jaxpool._window import Divisor, Window
 
 # Up to 3x3 taps in one pass run at the speed of memory: 3.0 ms, where two passes take 5.7. 5x5 taps take 8.4
 # ms and 1.5 s to compile, two passes 5.8 ms and 0.3 s. Along one axis, 13 taps in two passes of four take as
@@ -104,7 +105,7 @@ def _write(cotangent: Array, index: Array, operand: Array, window: Window) -> Ar
         axis = window.pooled[d]
         tap = lax.div(index.astype(np.int32), lax.full_like(index, stride, np.int32))
         tap = lax.rem(tap, lax.full_like(tap, axis.size))
-        if isinstance(axis, Bins):
+        if isinstance(axis, PlacedBins):
             positions[d] = axis.starts + tap
             continue
         starts = np.arange(axis.windows, dtype=np.int32) * axis.stride - axis.low

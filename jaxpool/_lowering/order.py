@@ -71,19 +71,22 @@ def has_keys(dtype: np.dtype) -> bool:
 
 
 def to_keys(numbers: Array, order: str) -> Array:
-    """Integers in the order of 16-bit floating-point numbers; a NaN precedes them all."""
-    bits = lax.bitcast_convert_type(numbers, np.int16)
-    largest = lax.full_like(bits, np.iinfo(np.int16).max)
-    magnitude = bits & largest
-    keys = bits ^ (lax.shift_right_arithmetic(bits, lax.full_like(bits, 15)) & largest)
-    infinity = lax.full_like(bits, np.array(np.inf, numbers.dtype).view(np.int16).item())
-    return lax.select(magnitude > infinity, largest if order == "max" else ~largest, keys)
+    """Integers in the order of floating-point numbers of as many bits; a NaN precedes them all."""
+    bits = lax.bitcast_convert_type(numbers, f"int{8 * numbers.dtype.itemsize}")
+    largest = lax.full_like(bits, np.iinfo(bits.dtype).max)
+    infinity = lax.full_like(bits, np.array(np.inf, numbers.dtype).view(bits.dtype).item())
+    return lax.select(bits & largest > infinity, largest if order == "max" else ~largest, _turned(bits))
 
 
 def from_keys(keys: Array, dtype: np.dtype) -> Array:
-    largest = lax.full_like(keys, np.iinfo(np.int16).max)
-    bits = keys ^ (lax.shift_right_arithmetic(keys, lax.full_like(keys, 15)) & largest)
-    return lax.bitcast_convert_type(bits, dtype)
+    return lax.bitcast_convert_type(_turned(keys), dtype)
+
+
+def _turned(bits: Array) -> Array:
+    """With the bits of a magnitude turned where the sign is negative: the larger it is, the smaller."""
+    information = np.iinfo(bits.dtype)
+    negative = lax.shift_right_arithmetic(bits, lax.full_like(bits, information.bits - 1))
+    return bits ^ (negative & lax.full_like(bits, information.max))
 
 
 def with_one_zero(keys: Array) -> Array:

@@ -203,6 +203,8 @@ _MOST_RUNS = 8
 def window_taps(array: Array, padding: Any, window: Window) -> list[Array]:
     """The elements of all windows at each tap; `padding` where there are none."""
     source = Source(array, padding).padded({d: (axis.low, axis.high) for d, axis in window.pooled.items()})
+    # Else each tap would be padded by itself.
+    source = dataclasses.replace(source, array=lax.optimization_barrier(source.array))
     runs = {d: _window_runs(axis.padded(), False)[0] for d, axis in window.pooled.items()}
     return [tap.read(source) for tap in Block(runs, window.tap_strides).taps()]
 

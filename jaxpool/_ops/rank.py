@@ -15,11 +15,12 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._lowering.divisors import cell_counts
+from jaxpool._lowering.order import to_keys, with_one_zero
 from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
 from jaxpool._ops._arrays import as_number, as_real
 from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives.select import select_with_index, take
+from jaxpool._primitives.select import take
 from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
@@ -175,33 +176,41 @@ def quantile_pool(
 @functools.partial(jax.jit, static_argnames="q", inline=True)
 def _quantile(inputs: Array, window: Window, *, q: float) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    below, above = _selected(lax.stop_gradient(inputs), window, q)
+    elements = [take(wide, index, window) for index in _selected(lax.stop_gradient(inputs), window, q)]
+    low, high = elements[0], elements[-1]
+    if low is not high:
+        fraction = _by_count(window, lambda n: q * (n - 1) % 1, wide.dtype)
+        # An infinite element must not be weighed with 0.
+        low = jnp.where(fraction == 0, low, (1 - fraction) * low + fraction * high)
     counts = cell_counts(window, "elements", np.dtype(np.int32))
-    fraction = _by_count(window, lambda n: q * (n - 1) % 1, wide.dtype)
-    low, high = take(wide, below, window), take(wide, above, window)
-    # An infinite element must not be weighed with 0.
-    between = jnp.where(fraction == 0, low, (1 - fraction) * low + fraction * high)
-    return jnp.where(counts > 0, between, lax.full_like(between, 0)).astype(inputs.dtype)
+    return jnp.where(counts > 0, low, lax.full_like(low, 0)).astype(inputs.dtype)
 
 
-def _selected(inputs: Array, window: Window, q: float) -> tuple[Array, Array]:
-    """The taps of the elements whose rank is that of the quantile, rounded down and up."""
-    taps = window_taps(filled(inputs, window, np.nan), np.nan, window.local)
-    largest, first_nan = select_with_index(inputs, window, "max")
-    numbers = [jnp.where(jnp.isnan(tap), np.inf, tap) for tap in taps]  # NaN and padding come last
-    ordered = _in_network(numbers) if len(taps) <= _MOST_IN_NETWORK else list(lax.sort(jnp.stack(numbers), 0))
+def _selected(inputs: Array, window: Window, q: float) -> list[Array]:
+    """The taps of the elements whose rank is that of the quantile, rounded down and up; one if these agree.
+
+    Elements are sorted as integers, of which NaN are the first and padding the last.
+    """
+    keys = lax.optimization_barrier(with_one_zero(to_keys(inputs, "min")))
+    nan, padding = np.iinfo(keys.dtype).min, np.iinfo(keys.dtype).max
+    taps = window_taps(filled(keys, window, padding), padding, window.local)
+    ordered = _in_network(taps) if len(taps) <= _MOST_IN_NETWORK else list(lax.sort(jnp.stack(taps), 0))
+    counts = sorted(_possible_counts(window))
+    ranks = [[rounded(q * max(count - 1, 0)) for count in counts] for rounded in (math.floor, math.ceil)]
     indices = []
-    for rounded in (math.floor, math.ceil):
-        ranks = _by_count(window, lambda n, rounded=rounded: rounded(q * max(n - 1, 0)), np.dtype(np.int32))
-        possible = sorted({rounded(q * max(n - 1, 0)) for n in _possible_counts(window)})
-        value = ordered[possible[0]]
-        for rank in possible[1:]:
-            value = jnp.where(ranks == rank, ordered[rank], value)
+    for of_counts in ranks if ranks[0] != ranks[1] else ranks[:1]:
+        rank_of = dict(zip(counts, of_counts, strict=True))
+        ranks_here = _by_count(window, lambda n, rank_of=rank_of: rank_of[n], np.dtype(np.int32))
+        first, *others = sorted({*of_counts})
+        value = ordered[first]
+        for rank in others:
+            value = jnp.where(ranks_here == rank, ordered[rank], value)
+        value = lax.optimization_barrier(jnp.where(ordered[0] == nan, ordered[0], value))
         index = lax.full_like(value, 0, window.index_dtype)
         for number in reversed(range(len(taps))):
-            index = jnp.where(taps[number] == value, np.array(number, index.dtype), index)
-        indices.append(lax.optimization_barrier(jnp.where(jnp.isnan(largest), first_nan, index)))
-    return indices[0], indices[1]
+            index = lax.select(lax.eq(taps[number], value), lax.full_like(index, number), index)
+        indices.append(lax.optimization_barrier(index))
+    return indices
 
 
 def _possible_counts(window: Window) -> set[int]:
