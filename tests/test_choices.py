@@ -74,15 +74,18 @@ CHOICES = [
     ("cpu", _without_channels, 1, ((1, 3), (1, 2), "SAME"), {"concatenate": 1, "pad": 0}),
     ("cpu", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 2, "slice .*x0x.*": 0}),
     ("cuda", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 0}),
-    # Beyond 16 taps exponentials, beyond 36 norms and variances are of one axis after the other.
-    ("cpu", jaxpool.soft_pool, 2, ((4, 4),), {"exponential": 2 * 16}),
-    ("cpu", jaxpool.soft_pool, 2, ((3, 6),), {"exponential": 2 * (3 + 6)}),
-    ("cpu", jaxpool.logsumexp_pool, 2, ((4, 4),), {"exponential": 16, "log": 1}),
-    ("cpu", jaxpool.logsumexp_pool, 2, ((3, 6),), {"exponential": 3 + 6, "log": 2}),
-    ("cpu", jaxpool.lp_pool, 2, ((6, 6),), {"sqrt": 1}),
-    ("cpu", jaxpool.lp_pool, 2, ((4, 10),), {"sqrt": 2}),
-    ("cpu", jaxpool.var_pool, 2, ((6, 6),), {"subtract": 36 + 1}),
-    ("cpu", jaxpool.var_pool, 2, ((4, 10),), {"subtract": 4 + 10 + 1}),
+    # One axis after the other: exponentials with 1.6, norms and variances with 3 times as many cells as that
+    # takes, and all with more than 64 cells.
+    ("cpu", jaxpool.soft_pool, 2, ((3, 3),), {"exponential": 2 * 9}),
+    ("cpu", jaxpool.soft_pool, 2, ((3, 4),), {"exponential": 2 * (3 + 4)}),
+    ("cpu", jaxpool.soft_pool, 2, ((8, 8), (8, 8)), {"exponential": 2 * 64}),
+    ("cpu", jaxpool.soft_pool, 2, ((8, 9), (8, 9)), {"exponential": 2 * (8 + 9)}),
+    ("cpu", jaxpool.logsumexp_pool, 2, ((4, 4), (2, 2)), {"exponential": 16, "log": 1}),
+    ("cpu", jaxpool.logsumexp_pool, 2, ((5, 5), (2, 2)), {"exponential": 5 + 5, "log": 2}),
+    ("cpu", jaxpool.lp_pool, 2, ((5, 7),), {"sqrt": 1}),
+    ("cpu", jaxpool.lp_pool, 2, ((6, 6),), {"sqrt": 2}),
+    ("cpu", jaxpool.var_pool, 2, ((5, 7),), {"subtract": 35 + 1}),
+    ("cpu", jaxpool.var_pool, 2, ((6, 6),), {"subtract": 6 + 6 + 1}),
     # Beyond 64 taps what cannot be done in stages gathers its windows, and reduces them.
     ("cpu", _expectation, 2, ((8, 8),), {"divide": 2 * 64 + 1, "reduce": 0}),
     ("cpu", _expectation, 2, ((5, 13),), {"divide": 2 + 1, "reduce": 2}),
@@ -91,7 +94,7 @@ CHOICES = [
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"scatter": 1, "gather": 0, "reduce": 0}),
     # Of an odd number of elements the median is one of them.
-    ("cuda", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 2, "reduce": 1}),
+    ("cuda", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 1}),
     ("cuda", _gradient_of(jaxpool.median_pool), 2, ((8, 9),), {"gather": 4, "reduce": 2}),
     *(
         ("cpu", _gradient_of(jaxpool.max_pool), channels, window, {"scatter": count})
@@ -110,8 +113,10 @@ CHOICES = [
             (1, ((5, 5),), 0),
         )
     ),
+    ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 9),), {"scatter": 1}),
+    ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 11),), {"scatter": 0}),
     ("cpu", _tangent_of(jaxpool.median_pool), 2, ((8, 8),), {"gather": 0, "reduce": 0}),
-    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 1, "reduce": 1}),
+    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 2, "reduce": 1}),
     ("cuda", _adaptive_index, 2, ((6, 6),), {"reduce": 0}),  # bins of up to 8 x 8
     ("cuda", _adaptive_index, 2, ((3, 7),), {"reduce": 1}),
     # XLA's own reduction; a pass that gathers; and, where windows overlap much, one for each axis.

@@ -201,6 +201,16 @@ def test_low_precision_adds_up_in_float32(name, dtype, large):
     assert [float(result) for result in results] == [large + 8, large + 8, large / 2 + 4]
 
 
+@pytest.mark.parametrize(("dtype", "large"), [("bfloat16", 256), ("float16", 2048)])
+def test_what_three_windows_write_adds_up_in_float32(dtype, large):
+    """Dilation as wide as the stride has a cell in more windows than the stride alone would."""
+    window = make_window((9,), (3,), (2,), window_dilation=(2,), channel_axis=None)
+    peak = jnp.zeros(9, dtype).at[4].set(1)  # which all three windows hold
+    index = cpu.select(peak, window, "max")[1]
+    written = cpu.scatter(jnp.asarray([1, large, 1], dtype), index, peak, window, "max")
+    assert written.tolist() == [0, 0, 0, 0, large + 2, 0, 0, 0, 0]
+
+
 def test_sums_are_linear_maps_and_each_others_transpose():
     window = make_window((9, 2), (4,), (2,), "SAME")
     x, y = _whole((9, 2), 1), _whole(window.output_shape((9, 2)), 2)

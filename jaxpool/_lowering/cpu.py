@@ -37,15 +37,21 @@ class _Irregular(Passes):
         return folds.select(operand, window, self._stages(window), order, self.style)
 
     def scatter(self, cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-        if _are_shared(window):
-            return super().scatter(cotangent, index, operand, window, order)
         # Where each channel has windows of its own, loops over those of a cell are no vectors: 210 ms for 40.
-        return _write(cotangent, index, operand, window)
+        # Of few large windows, (27, 125, 141) to (5, 9) takes 4 times the limit, not 12; 56 to 7 the same.
+        if not _are_shared(window) or _are_few(cotangent, operand):
+            return _write(cotangent, index, operand, window)
+        return super().scatter(cotangent, index, operand, window, order)
 
 
 def _are_shared(window: Window) -> bool:
     """Whether all batch entries and channels have the same windows."""
     return all(window.pooled[d].starts.size == window.pooled[d].windows for d in window.bins)
+
+
+def _are_few(cotangent: Array, operand: Array) -> bool:
+    """Whether there are so few windows that to write for each of them takes no time."""
+    return _can_write(operand) and operand.size >= 16 * cotangent.size
 
 
 irregular = _Irregular(folds.RUNS, most_taps=1, most_in_line=1)
@@ -85,17 +91,32 @@ def _is_faster_to_write(operand: Array, window: Window) -> bool:
     19x19/1 3.6 and not 7.8, but 9x9/1 4.3 where passes take 3.6. Of (4, 1024, 1024) without channels, 4x4/4
     takes 2.9 in place of 5.5, but 2x2/2 3.7 where passes take 1.2.
     """
-    is_known = all(isinstance(length, int) for length in operand.shape)
-    if native.partitioned.get() or not is_known or operand.size >= 2**31:
+    if not _can_write(operand):
         return False
     apart = math.prod(axis.stride for axis in window.pooled.values())
-    covering = math.prod(-(-axis.size // axis.stride) for axis in window.pooled.values())
+    covering = _covering(window)
     inner = _inner(operand, window)
     if inner >= _FEW:
         return covering >= 100 or (apart >= 9 and covering >= 4)
     if apart == 1:
         return inner > 1 and covering >= 25
     return covering > 1 or apart >= 8
+
+
+def _can_write(operand: Array) -> bool:
+    """Whether places are numbers that are known, small, and of one array that is not split over devices."""
+    is_known = all(isinstance(length, int) for length in operand.shape)
+    return is_known and operand.size < 2**31 and not native.partitioned.get()
+
+
+def _covering(window: Window) -> int:
+    """How many windows a cell is in, at most."""
+    return math.prod(
+        axis.cover
+        if isinstance(axis, PlacedBins)
+        else -(-axis.size * math.gcd(axis.stride, axis.dilation) // axis.stride)
+        for axis in window.pooled.values()
+    )
 
 
 def _write(cotangent: Array, index: Array, operand: Array, window: Window) -> Array:
@@ -114,10 +135,12 @@ def _write(cotangent: Array, index: Array, operand: Array, window: Window) -> Ar
             some = lax.broadcast_in_dim(counts > 0, tap.shape, (d,))
             cotangent = lax.select(some, cotangent, lax.full_like(cotangent, 0))
             positions[d] = lax.clamp(np.int32(0), positions[d], np.int32(axis.length - 1))
-    wide = cotangent.astype(accumulation_dtype(cotangent.dtype))
+    dtype = cotangent.dtype
+    if _covering(window) > 2:  # two numbers add up to the same, rounded once, in low precision
+        cotangent = cotangent.astype(accumulation_dtype(dtype))
     places = flat_places(operand.shape, positions)
-    received = jnp.zeros(operand.size, wide.dtype).at[places].add(wide, mode="drop")
-    return received.reshape(operand.shape).astype(cotangent.dtype)
+    received = jnp.zeros(operand.size, cotangent.dtype).at[places].add(cotangent, mode="drop")
+    return received.reshape(operand.shape).astype(dtype)
 
 
 def add(operand: Array, window: Window, divisor: Divisor) -> Array:

@@ -28,11 +28,6 @@ from jaxpool._primitives.sum import weighted_sum
 from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
-# At once, each tap has a weight; along one axis after the other there are fewer, but more passes. On the CPU,
-# forward and backward in (16, 56, 56, 64) float32 over the time of x + 1, at once and by axis: norms of 5x5/2
-# take 9.0 and 11.9, of 7x7/1 29 and 22; exponentials of 4x4/2 25 and 30, of 5x5/2 85 and 35.
-_NORMS_AT_ONCE, _EXPONENTIALS_AT_ONCE = 36, 16
-
 
 def lp_pool(
     inputs: ArrayLike,
@@ -306,7 +301,7 @@ def lp_norm(inputs: Array, window: Window, p: float) -> Array:
     norms = inputs.astype(accumulation_dtype(inputs.dtype))
     if p == math.inf:
         return _largest_magnitude(norms, window)
-    for part in window.by_axis(_NORMS_AT_ONCE):
+    for part in window.by_axis(3):
         norms = _lp_norm(norms, part, p)
     return norms
 
@@ -327,7 +322,7 @@ def _lp_norm(wide: Array, window: Window, p: float) -> Array:
 
 def logsumexp(wide: Array, window: Window, temperature: float, counts: Array | None) -> Array:
     """Smooth maxima of windows; of means where there are counts."""
-    *inner, last = window.by_axis(_EXPONENTIALS_AT_ONCE)
+    *inner, last = window.by_axis(1.6)
     for part in inner:
         wide = _logarithm(*_exponentials(wide, part, temperature), temperature)
     total, reference = _exponentials(wide, last, temperature)
@@ -348,7 +343,7 @@ def _logarithm(total: Array, reference: Array, temperature: float) -> Array:
 
 def softmax_average(values: Array, logits: Array, window: Window, temperature: float = 1.0) -> Array:
     """Averages of windows, weighted by exponentials of the logits."""
-    parts = window.by_axis(_EXPONENTIALS_AT_ONCE)
+    parts = window.by_axis(1.6)
     for part in parts:
         total, reference = _exponentials(logits, part, temperature)
         # Else XLA:CPU has the two share the weight of each tap as an array: for 5x5 taps 364 kernels in place

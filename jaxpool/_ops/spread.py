@@ -169,9 +169,6 @@ def _as_correction(correction: int) -> int:
     return int(correction)
 
 
-_AT_ONCE = 36
-
-
 @functools.partial(jax.jit, static_argnames="correction", inline=True)
 def _variance(inputs: Array, window: Window, *, correction: int) -> Array:
     return _wide_variance(inputs, window, correction).astype(inputs.dtype)
@@ -188,7 +185,7 @@ def _deviation(inputs: Array, window: Window, *, correction: int) -> Array:
 def _wide_variance(inputs: Array, window: Window, correction: int) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
     mean, total, counts = wide, lax.full_like(wide, 0), jnp.ones((1,) * wide.ndim, wide.dtype)
-    for part in window.by_axis(_AT_ONCE):
+    for part in window.by_axis(3):
         # What lies within is as far from its own mean as it was, and this from that of all.
         within, inner = total, mean
         mean = window_sum(inner, part, "elements")
