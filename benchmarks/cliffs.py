@@ -31,7 +31,7 @@ from benchmarks.cases import PASSES, AnyCase
 from benchmarks.draws import draw
 from benchmarks.timing import Effort, keep_freed_memory
 
-FIRST = Effort(samples=7, seconds=0.3, at_least=3)
+FIRST = Effort(samples=7, seconds=0.3, at_least=2)
 AGAIN = Effort(samples=25, seconds=2.0, at_least=5)
 WORST = 20
 
