@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import jax
 
@@ -20,9 +19,9 @@ try:
     from rich.console import Console
     from rich.progress import Progress
 
-    from benchmarks import contenders, measurements, networks, picture, programs, report
+    from benchmarks import command, contenders, measurements, networks, picture, programs, report
     from benchmarks.cases import CASES, RESIZING, Case
-    from benchmarks.timing import FULL, QUICK, keep_freed_memory
+    from benchmarks.timing import FULL, QUICK
 except ModuleNotFoundError as error:
     install = 'pip install -e ".[benchmarks]"'
     sys.exit(f"{error}. All that the benchmark needs is installed, in a checkout, by\n  {install}")
@@ -33,15 +32,7 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     style = argparse.ArgumentDefaultsHelpFormatter
     parser = argparse.ArgumentParser("benchmarks", description=description, formatter_class=style)
     parser.add_argument("--quick", action="store_true", help="fewer cases and samples: under a minute")
-    parser.add_argument(
-        "--out", type=Path, default="benchmarks/results", metavar="DIR", help="for JSON and picture"
-    )
-    parser.add_argument(
-        "--torch-python",
-        type=Path,
-        metavar="PATH",
-        help="an interpreter that has PyTorch, if this one has not",
-    )
+    command.add_arguments(parser)
     return parser.parse_args(arguments)
 
 
@@ -81,15 +72,7 @@ def run(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        sys.exit(f"--out: {error}")
-
-    by_pytorch, version = contenders.find_pytorch(options.torch_python)
-    if not by_pytorch:
-        print(f"{version}: its columns are left out.")
-    keep_freed_memory()
+    by_pytorch, version = command.begin(options)
     # Drawn between measurements, not by a thread during them.
     with Progress(console=Console(stderr=True), auto_refresh=False) as progress:
         results = run(options, by_pytorch, progress)

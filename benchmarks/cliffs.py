@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks import contenders, measurements, picture, report
+from benchmarks import command, contenders, measurements, picture, report
 from benchmarks.cases import PASSES, AnyCase
 from benchmarks.draws import draw
-from benchmarks.timing import Effort, keep_freed_memory
+from benchmarks.timing import Effort
 
 FIRST = Effort(samples=7, seconds=0.3, at_least=2)
 AGAIN = Effort(samples=25, seconds=2.0, at_least=5)
@@ -52,26 +52,13 @@ def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--number", type=int, default=300, metavar="N", help="how many pools are drawn")
     parser.add_argument("--minutes", type=float, default=60, help="after which no other one is measured")
     parser.add_argument("--megabytes", type=float, nargs=2, default=(1, 64), help="least and most of inputs")
-    parser.add_argument("--out", type=Path, default="benchmarks/results", metavar="DIR", help="for all files")
-    parser.add_argument(
-        "--torch-python",
-        type=Path,
-        metavar="PATH",
-        help="an interpreter that has PyTorch, if this one has not",
-    )
+    command.add_arguments(parser)
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = parse_arguments(arguments)
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        sys.exit(f"--out: {error}")
-    by_pytorch, said = contenders.find_pytorch(options.torch_python)
-    if not by_pytorch:
-        print(f"{said}: it is left out.")
-    keep_freed_memory()
+    by_pytorch, _ = command.begin(options)
     path = options.out / f"cliffs-{options.seed}.jsonl"
     records = _load(path)
     end = time.monotonic() + 60 * options.minutes
