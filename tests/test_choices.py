@@ -73,7 +73,14 @@ CHOICES = [
     ("cpu", _without_channels, 1, ((1, 3), (1, 1), "SAME"), {"concatenate": 0, "pad": 1}),
     ("cpu", _without_channels, 1, ((1, 3), (1, 2), "SAME"), {"concatenate": 1, "pad": 0}),
     ("cpu", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 2, "slice .*x0x.*": 0}),
-    ("cuda", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 0}),
+    # Two of the barriers keep the bins that end before a cell from being counted for each cell of the image.
+    (
+        "cuda",
+        _gradient_of(jaxpool.adaptive_avg_pool),
+        2,
+        ((30, 37),),
+        {"concatenate": 0, "optimization_barrier": 3},
+    ),
     # One axis after the other: exponentials with 1.6, norms and variances with 3 times as many cells as that
     # takes, and all with more than 64 cells.
     ("cpu", jaxpool.soft_pool, 2, ((3, 3),), {"exponential": 2 * 9}),
@@ -135,6 +142,9 @@ CHOICES = [
     ("cuda", _gradient_of(jaxpool.sum_pool), 15, ((3, 3),), {"add": 8, "gather": 2 * 9}),
     ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((2, 5),), {"add": 1 + 4, "gather": 0}),
     ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"gather": 0, "concatenate": 0}),
+    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((6, 6), (2, 2)), {"gather": 3 + 3, "concatenate": 0}),
+    ("cuda", _gradient_of(jaxpool.sum_pool), 16, ((6, 6), (1, 2)), {"gather": 6 + 3, "concatenate": 0}),
+    ("cuda", _gradient_of(jaxpool.sum_pool), 15, ((6, 6), (2, 2)), {"gather": 0, "concatenate": 2}),
     (
         "cuda",
         _gradient_of(jaxpool.max_pool),

@@ -22,6 +22,9 @@ _at_once = Passes(folds.GATHERED, most_taps=sys.maxsize, most_in_line=sys.maxsiz
 _padded = Passes(folds.PADDED, most_taps=sys.maxsize, most_in_line=sys.maxsize)
 # Sums of 5x5/1 take 681 us in one pass, 339 in one for each axis; those of 3x3/1 257 and 324.
 _by_axis = Passes(folds.PADDED, most_taps=1, most_in_line=8)
+# Gradients of 7x7/2 maxima take 377 us in passes that pad and interleave, 257 in ones that gather; channels
+# first, where what is gathered are no neighbours, 387 and 493.
+_strided_by_axis = Passes(folds.GATHERED, most_taps=1, most_in_line=8)
 _MOST_TAPS, _MOST_OVERLAP = 32, 9
 # Between devices, XLA's partitioner exchanges a halo of what is sliced, but all of what is gathered from.
 _partitioned = Passes(folds.PADDED, most_taps=32, most_in_line=8)
@@ -53,6 +56,14 @@ def _reads_neighbours(operand: Array, window: Window) -> bool:
     return inner % 4 == 0 if inner > 1 else last < 0 or window.pooled[last].stride == 1
 
 
+def _passes_over_cells(cotangent: Array, window: Window) -> Passes:
+    passes = _passes(window)
+    strided = any(axis.stride > 1 for axis in window.pooled.values())
+    if passes is _by_axis and strided and _reads_neighbours(cotangent, window):
+        return _strided_by_axis
+    return passes
+
+
 def _passes_for_values(operand: Array, window: Window) -> Passes | None:
     """Passes where they beat XLA's own reduction, which fuses with what comes before and after it.
 
@@ -82,12 +93,14 @@ def gather(tangent: Array, index: Array, operand: Array, window: Window, order: 
 
 
 def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    return _passes(window).scatter(cotangent, index, operand, window, order)
+    return _passes_over_cells(cotangent, window).scatter(cotangent, index, operand, window, order)
 
 
 def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
     # Where windows tile the array, it is a copy.
-    return (native if window.tiles else _passes(window)).spread(cotangent, window, divisor)
+    return (native if window.tiles else _passes_over_cells(cotangent, window)).spread(
+        cotangent, window, divisor
+    )
 
 
 def add_weighted(

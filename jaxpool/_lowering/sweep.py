@@ -325,7 +325,8 @@ def _cell_taps(bins: PlacedBins, dimension: int) -> tuple[_Gathered, ...]:
     cells = lax.broadcasted_iota(np.int32, along(dimension, [bins.length] * bins.stops.ndim), dimension)
     stops = jnp.moveaxis(bins.stops, dimension, -1)
     before = jnp.expand_dims(stops, dimension) <= jnp.expand_dims(cells, cells.ndim)
-    first = jnp.sum(before, -1, np.int32)
+    # Else a GPU would count anew for each cell of the image: 180 us for the gradient of 56 to 20, not 132.
+    first = lax.optimization_barrier(jnp.sum(before, -1, np.int32))
     taps = []
     for place in range(bins.cover):
         index = first + lax.full_like(first, place)
