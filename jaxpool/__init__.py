@@ -8,6 +8,7 @@ from jaxpool._ops.attention import attention_pool as attention_pool
 from jaxpool._ops.attention import lip_pool as lip_pool
 from jaxpool._ops.blur import blur_pool as blur_pool
 from jaxpool._ops.blur import max_blur_pool as max_blur_pool
+from jaxpool._ops.crop import crop_and_resize as crop_and_resize
 from jaxpool._ops.gem import gem_pool as gem_pool
 from jaxpool._ops.gem import global_gem_pool as global_gem_pool
 from jaxpool._ops.general import pool as pool
@@ -19,6 +20,11 @@ from jaxpool._ops.random import fractional_max_pool as fractional_max_pool
 from jaxpool._ops.random import stochastic_pool as stochastic_pool
 from jaxpool._ops.rank import median_pool as median_pool
 from jaxpool._ops.rank import quantile_pool as quantile_pool
+from jaxpool._ops.roi_align import multiscale_roi_align as multiscale_roi_align
+from jaxpool._ops.roi_align import ps_roi_align as ps_roi_align
+from jaxpool._ops.roi_align import roi_align as roi_align
+from jaxpool._ops.roi_pool import ps_roi_pool as ps_roi_pool
+from jaxpool._ops.roi_pool import roi_pool as roi_pool
 from jaxpool._ops.smooth import logsumexp_pool as logsumexp_pool
 from jaxpool._ops.smooth import lp_pool as lp_pool
 from jaxpool._ops.smooth import soft_pool as soft_pool

@@ -11,7 +11,17 @@ import numpy as np
 from jaxpool._learned import learned
 
 # The arguments that differ from call to call. All others are a module's own.
-_ARRAYS = ("inputs", "logits", "values", "indices", "where", "random_samples")
+_ARRAYS = (
+    "inputs",
+    "features",
+    "boxes",
+    "box_indices",
+    "logits",
+    "values",
+    "indices",
+    "where",
+    "random_samples",
+)
 # The stream of random numbers that modules take keys from.
 STREAM = "pooling"
 

@@ -21,12 +21,15 @@ from jaxpool._ops import (
     adaptive,
     attention,
     blur,
+    crop,
     gem,
     general,
     max_min,
     polyphase,
     random,
     rank,
+    roi_align,
+    roi_pool,
     smooth,
     spread,
     sum_avg,
@@ -142,3 +145,9 @@ GemPool = _module(gem.gem_pool)
 GlobalGemPool = _module(gem.global_gem_pool)
 LipPool = _module(attention.lip_pool)
 AttentionPool = _module(attention.attention_pool)
+RoiAlign = _module(roi_align.roi_align)
+RoiPool = _module(roi_pool.roi_pool)
+PsRoiAlign = _module(roi_align.ps_roi_align)
+PsRoiPool = _module(roi_pool.ps_roi_pool)
+MultiscaleRoiAlign = _module(roi_align.multiscale_roi_align)
+CropAndResize = _module(crop.crop_and_resize)

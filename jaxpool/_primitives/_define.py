@@ -26,7 +26,8 @@ def define(name: str, abstract: Callable, *, multiple_results: bool = False) -> 
     primitive.def_abstract_eval(abstract)
     batching.primitive_batchers[primitive] = _batching_rule(primitive)
     for platform in PLATFORMS:
-        mlir.register_lowering(primitive, _lowering_rule(platform, name, multiple_results), platform)
+        function = functools.partial(carry_out, platform, name)
+        mlir.register_lowering(primitive, lowering_rule(function, multiple_results), platform)
     primitive.def_impl(functools.partial(carry_out, None, name))
     return primitive
 
@@ -62,14 +63,15 @@ def check_sharding(operand: Any, window: Window) -> None:
             )
 
 
-def _lowering_rule(platform: str | None, name: str, multiple_results: bool) -> Callable:
+def lowering_rule(function: Callable, multiple_results: bool) -> Callable:
+    """How a primitive is lowered that a function of arrays carries out."""
     # How an array is laid out over an explicit mesh has been settled by the types. Below them, XLA carries
     # the layout along by itself, and constants and masks need not repeat it.
     no_mesh = AbstractMesh((), ())
 
     def without_mesh(*operands: Array, **params: Any) -> Any:
         with use_abstract_mesh(no_mesh):
-            return carry_out(platform, name, *operands, **params)
+            return function(*operands, **params)
 
     lower = mlir.lower_fun(without_mesh, multiple_results)
 

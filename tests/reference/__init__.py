@@ -29,6 +29,12 @@ from tests.reference.irregular import adaptive_max_pool as adaptive_max_pool
 from tests.reference.irregular import fractional_avg_pool as fractional_avg_pool
 from tests.reference.irregular import fractional_avg_vjp as fractional_avg_vjp
 from tests.reference.irregular import fractional_max_pool as fractional_max_pool
+from tests.reference.regions import crop_and_resize as crop_and_resize
+from tests.reference.regions import multiscale_roi_align as multiscale_roi_align
+from tests.reference.regions import ps_roi_align as ps_roi_align
+from tests.reference.regions import ps_roi_pool as ps_roi_pool
+from tests.reference.regions import roi_align as roi_align
+from tests.reference.regions import roi_pool as roi_pool
 from tests.reference.sampling import attention_pool as attention_pool
 from tests.reference.sampling import blur_pool as blur_pool
 from tests.reference.sampling import max_blur_pool as max_blur_pool

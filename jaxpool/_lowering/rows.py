@@ -1,0 +1,113 @@
+"""Weighted rows of an array: taken and added up, added to, and multiplied with values.
+
+Arrays are a batch of tables: `rows` of shape (batch, cells, channels); `weights` and `places` (batch, taps,
+results), where a place is the cell that a tap of a result reads; `values` (batch, results, channels).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxpool._lowering.native import partitioned
+from jaxpool._precision import accumulation_dtype
+
+# So many taps are one expression; more are a loop over groups of them, for compilation.
+_MOST_AT_ONCE = 16
+
+
+def take(rows: Array, weights: Array, places: Array) -> Array:
+    """For each result, the sum of the rows at its places, each times its weight."""
+    return jax.vmap(_take)(rows, weights, places)
+
+
+def dot(rows: Array, values: Array, places: Array) -> Array:
+    """For each tap of each result, the scalar product of the row at its place and the result's values."""
+    return jax.vmap(_dot)(rows, values, places)
+
+
+def put(values: Array, weights: Array, places: Array, *, cells: int, dtype: np.dtype) -> Array:
+    """For each row, the sum of the values of the results that have it among their places, each weighted."""
+    return jax.vmap(functools.partial(_put, cells))(values, weights, places).astype(dtype)
+
+
+def put_in_turn(values: Array, weights: Array, places: Array, *, cells: int, dtype: np.dtype) -> Array:
+    """The same, one result after the other, for CPUs.
+
+    For 25,088 results of 16 taps and 256 channels in float32 it takes 105 ms, where XLA:CPU scatters in 430.
+    """
+    if partitioned.get():  # whose batches the partitioner knows
+        return put(values, weights, places, cells=cells, dtype=dtype)
+    function = functools.partial(_put_in_turn, cells)
+    return lax.map(lambda table: function(*table), (values, weights, places)).astype(dtype)
+
+
+def _take(rows: Array, weights: Array, places: Array) -> Array:
+    dtype = accumulation_dtype(rows.dtype)
+
+    def add(total: Array, group: tuple[Array, Array]) -> Array:
+        for weight, place in zip(*group, strict=True):
+            total += _weighted(weight[:, None], _read(rows, place).astype(dtype))
+        return total
+
+    return _fold(add, jnp.zeros((places.shape[1], rows.shape[1]), dtype), weights, places)
+
+
+def _dot(rows: Array, values: Array, places: Array) -> Array:
+    def product(place: Array) -> Array:
+        return jnp.sum(_read(rows, place).astype(values.dtype) * values, 1)
+
+    groups = _grouped(places)
+    products = lax.map(lambda group: jnp.stack([product(place) for place in group]), groups)
+    return products.reshape(places.shape)
+
+
+def _put(cells: int, values: Array, weights: Array, places: Array) -> Array:
+    def add(total: Array, group: tuple[Array, Array]) -> Array:
+        for weight, place in zip(*group, strict=True):
+            sent = _weighted(weight[:, None], values)
+            total = total.at[place].add(sent, mode="promise_in_bounds")
+        return total
+
+    return _fold(add, jnp.zeros((cells, values.shape[1]), values.dtype), weights, places)
+
+
+def _put_in_turn(cells: int, values: Array, weights: Array, places: Array) -> Array:
+    def add(total: Array, group: tuple[Array, Array]) -> Array:
+        def add_result(result: Array, total: Array) -> Array:
+            sent = lax.dynamic_slice_in_dim(values, result, 1)
+            for weight, place in zip(*group, strict=True):
+                received = lax.dynamic_slice_in_dim(total, place[result], 1)
+                received += _weighted(weight[result], sent)
+                total = lax.dynamic_update_slice_in_dim(total, received, place[result], 0)
+            return total
+
+        return lax.fori_loop(0, values.shape[0], add_result, total)
+
+    return _fold(add, jnp.zeros((cells, values.shape[1]), values.dtype), weights, places)
+
+
+def _fold(add: Callable[..., Array], start: Array, weights: Array, places: Array) -> Array:
+    """Adds all groups of taps to what is there at the start."""
+    groups = _grouped(weights), _grouped(places)
+    return lax.scan(lambda total, group: (add(total, group), None), start, groups)[0]
+
+
+def _grouped(taps: Array) -> Array:
+    """Groups of as many taps as divide them, up to the most at once."""
+    most = max(n for n in range(1, _MOST_AT_ONCE + 1) if taps.shape[0] % n == 0)
+    return taps.reshape(-1, most, taps.shape[1])
+
+
+def _read(rows: Array, places: Array) -> Array:
+    return rows.at[places].get(mode="promise_in_bounds")
+
+
+def _weighted(weight: Array, value: Array) -> Array:
+    """A value times its weight; nothing where that is 0, whatever the value."""
+    return jnp.where(weight == 0, 0, weight * value)

@@ -1,0 +1,271 @@
+"""Regions of an image pooled in bins of whole cells: RoIPool and its kin."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from collections.abc import Sequence
+from typing import Literal, SupportsIndex, overload
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.typing import ArrayLike
+
+from jaxpool._arguments import as_integer
+from jaxpool._lowering.order import precedes
+from jaxpool._ops._arrays import as_bool, as_number, as_real
+from jaxpool._ops._regions import own_channels, placed, read_output_shape, read_regions, steps_of
+from jaxpool._precision import accumulation_dtype
+
+
+@overload
+def roi_pool(
+    inputs: ArrayLike,
+    boxes: ArrayLike,
+    output_shape: Sequence[SupportsIndex],
+    *,
+    box_indices: ArrayLike | None = None,
+    spatial_scale: float = 1.0,
+    return_indices: Literal[False] = False,
+    channel_axis: int | None = -1,
+) -> Array: ...
+@overload
+def roi_pool(
+    inputs: ArrayLike,
+    boxes: ArrayLike,
+    output_shape: Sequence[SupportsIndex],
+    *,
+    box_indices: ArrayLike | None = None,
+    spatial_scale: float = 1.0,
+    return_indices: Literal[True],
+    channel_axis: int | None = -1,
+) -> tuple[Array, Array]: ...
+def roi_pool(
+    inputs: ArrayLike,
+    boxes: ArrayLike,
+    output_shape: Sequence[SupportsIndex],
+    *,
+    box_indices: ArrayLike | None = None,
+    spatial_scale: float = 1.0,
+    return_indices: bool = False,
+    channel_axis: int | None = -1,
+) -> Array | tuple[Array, Array]:
+    r"""Pools regions: divides each box into bins of whole cells and takes the maximum of each bin.
+
+    Along one axis, a box from $l$ to $h$, scaled by `spatial_scale` and rounded to whole cells, halves away
+    from 0, has $w = \max(h - l + 1, 1)$ cells. With $o$ bins, bin $i$ has the cells
+
+    $$ l + \Big\lfloor \frac{i w}{o} \Big\rfloor, \dots, l + \Big\lceil \frac{(i + 1) w}{o} \Big\rceil - 1 $$
+
+    that are in the array.
+
+    - Ties go to the first element in row-major order, in value, index, tangent and cotangent alike. A NaN
+      makes its bin NaN.
+    - A bin without cells is 0 with the index -1, and has no gradient, as in torchvision. So is a box with a
+      NaN, and one whose index is out of range, so that a fixed number of boxes can be padded with -1.
+    - Boxes have no gradient: the result is piecewise constant in them.
+    - The number of steps follows from the largest bin, so that small boxes are pooled faster.
+
+    Args:
+      inputs: an array of shape `(*batch, *spatial, channels)`, of real, integer or bool dtype.
+      boxes: an array of shape `(*batch, regions, 2 * n)` for $n$ spatial axes, or `(regions, 2 * n)` with
+        `box_indices`, such as `(x1, y1, x2, y2)`; see `roi_align`. The highs are cells of the box.
+      output_shape: the number of bins along each spatial axis, such as `(7, 7)`.
+      box_indices: integers of shape `(regions,)`: which image of a single batch axis each box is in; `None`
+        where boxes have the batch of the inputs.
+      spatial_scale: how many cells of the inputs one unit of a box is, such as 1/16.
+      return_indices: whether to return also where each maximum was found.
+      channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
+        once it is set aside.
+
+    Returns:
+      The maxima, of shape `(*batch, regions, *output_shape, channels)`, or `(regions, *output_shape,
+      channels)` with `box_indices`, of the inputs' dtype; integers and bools promote as in `jnp.mean`. With
+      `return_indices`, a pair with int32 positions of the same shape, row-major in the spatial block.
+
+    Raises:
+      TypeError: an argument has the wrong type, or `inputs` is complex.
+      ValueError: an argument has the wrong shape or sign.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> x = jnp.arange(16.0).reshape(1, 4, 4, 1)
+      >>> jaxpool.roi_pool(x, jnp.array([[[0.0, 0.0, 3.0, 1.0]]]), (1, 2))[0, 0, ..., 0]
+      Array([[5., 7.]], dtype=float32)
+
+    References:
+      Girshick, "Fast R-CNN", 2015. `torchvision.ops.roi_pool`; ONNX `MaxRoiPool`.
+    """
+    array = as_real("inputs", inputs)
+    regions, layout = read_regions(array, boxes, box_indices, channel_axis)
+    bins = read_output_shape(output_shape, regions.rank)
+    indexed = as_bool("return_indices", return_indices)
+    images = layout.channels_last(array)
+    lengths = images.shape[-regions.rank - 1 : -1]
+    scaled = regions.boxes * as_number("spatial_scale", spatial_scale)
+    exists, (low, high) = _rounded(scaled)
+    starts, stops = _bounds(low, jnp.maximum(high - low + 1, 1), bins, lengths)
+    tables = layout.tables(images, joined=regions.indexed)
+    index = _first_maximum(lax.stop_gradient(tables), regions.image, exists, starts, stops, lengths)
+    found = index >= 0
+    values = _read_each(tables, regions.image * math.prod(lengths), jnp.maximum(index, 0))
+    values = placed(jnp.where(found, values, 0), regions, layout, array.dtype)
+    return (values, placed(index, regions, layout, np.int32)) if indexed else values
+
+
+def ps_roi_pool(
+    inputs: ArrayLike,
+    boxes: ArrayLike,
+    output_shape: Sequence[SupportsIndex],
+    *,
+    box_indices: ArrayLike | None = None,
+    spatial_scale: float = 1.0,
+    channel_axis: int = -1,
+) -> Array:
+    r"""Pools regions by averaging bins of whole cells, each from channels of its own.
+
+    With $B$ bins in all, result channel $c$ of bin $b$, in row-major order, averages input channel $c B + b$.
+    Along one axis of $I$ cells, a box from $l$ to $h$, scaled by `spatial_scale` and rounded, has
+    $w = \max(h - l, 1)$ cells, and of $o$ bins, bin $i$ has the cells
+
+    $$ l + \Big\lfloor \frac{i w}{o} \Big\rfloor, \dots, l + \Big\lceil \frac{(i + 1) w}{o} \Big\rceil - 1 $$
+
+    from 0 to $I - 2$: torchvision never pools the last one.
+
+    - A bin without cells is 0 and has no gradient. So is a box with a NaN, and one whose index is out of
+      range.
+    - Boxes have no gradient. Inputs and their gradients are added as matrix products, in the same order in
+      every run. A NaN or an infinity in a channel makes all bins of it NaN, with
+      `box_indices` those of all images.
+    - float16 and bfloat16 are added in float32, forward and backward, and rounded once.
+
+    Args:
+      inputs: an array of shape `(*batch, *spatial, channels)`, of real, integer or bool dtype; the number of
+        channels is a multiple of that of bins.
+      boxes: an array of shape `(*batch, regions, 2 * n)` for $n$ spatial axes, or `(regions, 2 * n)` with
+        `box_indices`, such as `(x1, y1, x2, y2)`; see `roi_align`.
+      output_shape: the number of bins along each spatial axis, such as `(7, 7)`.
+      box_indices: integers of shape `(regions,)`: which image each box is in; `None` where boxes have the
+        batch of the inputs.
+      spatial_scale: how many cells of the inputs one unit of a box is.
+      channel_axis: the axis of channels.
+
+    Returns:
+      The averages, of shape `(*batch, regions, *output_shape, channels / bins)`, or without the batch with
+      `box_indices`, of the inputs' dtype; integers and bools promote as in `jnp.mean`.
+
+    Raises:
+      TypeError: an argument has the wrong type, or `inputs` is complex.
+      ValueError: an argument has the wrong shape or sign, or channels are no multiple of the bins.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> x = jnp.broadcast_to(jnp.arange(4.0), (1, 6, 6, 4))
+      >>> jaxpool.ps_roi_pool(x, jnp.array([[[0.0, 0.0, 4.0, 4.0]]]), (2, 2))[0, 0, ..., 0]
+      Array([[0., 1.],
+             [2., 3.]], dtype=float32)
+
+    References:
+      Dai et al., "R-FCN: Object Detection via Region-based Fully Convolutional Networks", 2016.
+      `torchvision.ops.ps_roi_pool`, whose values this has; its gradient pools the last cells too.
+    """
+    array = as_real("inputs", inputs)
+    regions, layout = read_regions(array, boxes, box_indices, as_integer("channel_axis", channel_axis))
+    rank = regions.rank
+    bins = read_output_shape(output_shape, rank)
+    images = own_channels(layout.channels_last(array), math.prod(bins))
+    lengths = images.shape[-rank - 2 : -2]
+    exists, (low, high) = _rounded(regions.boxes * as_number("spatial_scale", spatial_scale))
+    starts, stops = _bounds(low, jnp.maximum(high - low, 1), bins, [n - 1 for n in lengths])
+    dtype = accumulation_dtype(array.dtype)
+    tables = images.reshape(-1, *lengths, *bins, images.shape[-1]).astype(dtype)
+    # Axes of space, bins and channels; t and r are tables and regions.
+    space, bin_axes = "hijk"[:rank], "pqsu"[:rank]
+    terms, operands = [], []
+    for d, length in enumerate(lengths):
+        cells = np.arange(length, dtype=np.int32).reshape(1, 1, 1, -1)
+        within = (cells >= starts[d][..., None]) & (cells < stops[d][..., None]) & _behind(exists, 2)
+        terms.append(f"tr{bin_axes[d]}{space[d]}")
+        operands.append(within.astype(dtype) / jnp.maximum(stops[d] - starts[d], 1)[..., None].astype(dtype))
+    image = "t"
+    if regions.indexed:  # one table, in which each region has an image
+        image = "b"
+        terms.append("trb")
+        operands.append(jax.nn.one_hot(regions.image, tables.shape[0], dtype=dtype))
+    subscripts = f"{','.join(terms)},{image}{space}{bin_axes}c->tr{bin_axes}c"
+    operands = [operand.astype(dtype) for operand in operands]
+    result = jnp.einsum(subscripts, *operands, tables, precision=lax.Precision.HIGHEST)
+    return placed(result, regions, layout, array.dtype)
+
+
+def _rounded(boxes: Array) -> tuple[Array, Array]:
+    """Which boxes are numbers, and their lows and highs as integers: (2, tables, regions, axes)."""
+    exists = ~jnp.isnan(boxes).any((-2, -1))
+    far = 2**22  # then a box times the number of a bin does not overflow
+    whole = jnp.sign(boxes) * jnp.floor(jnp.abs(boxes) + 0.5)
+    whole = jnp.clip(jnp.where(exists[..., None, None], whole, 0), -far, far)
+    return exists, jnp.moveaxis(whole.astype(np.int32), -2, 0)
+
+
+def _bounds(
+    low: Array, extent: Array, bins: Sequence[int], ends: Sequence[int]
+) -> tuple[list[Array], list[Array]]:
+    """The first cell of each bin along each axis, and the one behind its last: (tables, regions, bins)."""
+    starts, stops = [], []
+    for d, (count, end) in enumerate(zip(bins, ends, strict=True)):
+        number, first = np.arange(count, dtype=np.int32).reshape(1, 1, -1), low[..., d : d + 1]
+        starts.append(jnp.clip(first + number * extent[..., d : d + 1] // count, 0, end))
+        stops.append(jnp.clip(first - -(number + 1) * extent[..., d : d + 1] // count, 0, end))
+    return starts, stops
+
+
+def _first_maximum(
+    tables: Array,
+    image: Array,
+    exists: Array,
+    starts: Sequence[Array],
+    stops: Sequence[Array],
+    lengths: Sequence[int],
+) -> Array:
+    """Where each bin's first maximum is in its image; -1 where the bin has no cell."""
+    rank, steps = len(starts), steps_of(lengths)
+    sizes = [jnp.max(stop - start, initial=0) for start, stop in zip(starts, stops, strict=True)]
+
+    def spread(array: Array, axis: int) -> Array:
+        return jnp.expand_dims(array, [2 + d for d in range(rank) if d != axis])
+
+    def visit(number: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+        best, index = found
+        place, holds, rest = 0, _behind(exists, rank), number
+        for d in reversed(range(rank)):
+            size = jnp.maximum(sizes[d], 1)
+            cell = starts[d] + rest % size
+            place += spread(cell, d) * steps[d]
+            holds &= spread(cell < stops[d], d)
+            rest = rest // size
+        place = jnp.where(holds, place, 0)
+        row = place + _behind(image, rank) * math.prod(lengths)
+        value = jax.vmap(lambda rows, at: rows[at])(tables, row)
+        replaces = holds[..., None] & ((index < 0) | precedes("max", value, best))
+        return jnp.where(replaces, value, best), jnp.where(replaces, place[..., None], index)
+
+    shape = (*image.shape, *(start.shape[-1] for start in starts), tables.shape[-1])
+    nothing = jnp.zeros(shape, tables.dtype), jnp.full(shape, -1, np.int32)
+    return lax.fori_loop(0, functools.reduce(operator.mul, sizes), visit, nothing)[1]
+
+
+def _behind(array: Array, count: int) -> Array:
+    """The array with so many more dimensions of length 1."""
+    return array.reshape(*array.shape, *[1] * count)
+
+
+def _read_each(tables: Array, first: Array, index: Array) -> Array:
+    """The element of each channel at its own place; what is read twice receives both gradients in float32."""
+    channels = tables.shape[-1]
+    rows = _behind(first, index.ndim - 2) + index
+    places = rows * channels + lax.broadcasted_iota(np.int32, rows.shape, rows.ndim - 1)
+    elements = tables.astype(accumulation_dtype(tables.dtype)).reshape(tables.shape[0], -1)
+    return jax.vmap(lambda flat, at: flat.at[at].get(mode="promise_in_bounds"))(elements, places)
