@@ -318,4 +318,71 @@ GEM = (
     _global_gem("masked", (2, 3, 4, 2), masked=True, keepdims=True),
     _global_gem("one axis", (3, 4), axis=0),
 )
-GROUPS = ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + SAMPLING + GEM
+
+# ------------------------------------------------------------------------------------------------ pyramids
+
+
+def _pyramid(pool, *arguments, part=None, result="mean", **options):
+    """A pool whose results are of one array, or a part of them."""
+
+    def bound(package):
+        def apply(inputs):
+            results = getattr(package, pool)(inputs, *arguments, **options)
+            return results if part is None else results[part]
+
+        return apply
+
+    name = " ".join([pool, *map(str, options.values()), *([] if part is None else [f"[{part}]"])])
+    if "avg" in options.values():
+        return _linear(name, bound(jaxpool), bound(reference))
+    return Function(name, bound(jaxpool), bound(reference), result=result, special=True)
+
+
+_spatial_pyramid, _pyramid_of, _strip, _fast_pyramid = (
+    functools.partial(_pyramid, f"{name}_pool")
+    for name in ("spatial_pyramid", "pyramid", "strip", "fast_pyramid")
+)
+_MAX, _AVG = {"reduction": "max", "result": "same"}, {"reduction": "avg"}
+
+PYRAMIDS = (
+    Group(
+        "pyramid 1d",
+        (2, 5, 2),
+        (
+            _spatial_pyramid((3, 1), **_MAX),
+            _spatial_pyramid((1, 2), **_AVG),
+            _pyramid_of((1, 2, 7), **_AVG),
+            _fast_pyramid((3,), times=2, result="same"),
+        ),
+    ),
+    Group(
+        "pyramid 2d",
+        (2, 3, 4, 2),
+        (
+            _spatial_pyramid((2, (1, 3)), **_AVG),
+            _pyramid_of((1, (2, 3), 4), **_AVG),
+            _pyramid_of((2, 3), reduction="max"),
+            _strip(**_AVG, part=0),
+        ),
+    ),
+    Group(
+        "pyramid channels first",
+        (2, 3, 4, 3),
+        (
+            _spatial_pyramid((2, 1), **_MAX, channel_axis=1),
+            _pyramid_of((1, 2), **_AVG, channel_axis=1),
+            _strip(**_MAX, channel_axis=1, part=1),
+            _fast_pyramid((2, 3), times=2, channel_axis=1, result="same"),
+        ),
+    ),
+    Group(
+        "pyramid of no batch",
+        (4, 5, 2),
+        (
+            _spatial_pyramid(((1, 2), 2), **_MAX),
+            _pyramid_of((2, (3, 2)), **_AVG),
+            _pyramid_of(((1, 2), (3, 1)), resize=False, **_AVG, part=1),
+        ),
+    ),
+)
+GROUPS = ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + SAMPLING + GEM + PYRAMIDS
