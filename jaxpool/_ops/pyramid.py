@@ -331,12 +331,10 @@ def _interpolated(bins: Array, dimension: int, length: int) -> Array:
     the transpose of a gather would scatter. In a product with a matrix, a NaN would reach every cell.
     """
     count = bins.shape[dimension]
-    # In units of half a cell over the number of cells, so that no rounding lends a bin a weight.
+    # In integers, 2 * length of them between two centers, so that no rounding lends a bin a weight.
     places = np.clip((2 * np.arange(length) + 1) * count - length, 0, 2 * length * (count - 1))
     distances = abs(places[:, None] - 2 * length * np.arange(count))
     weights = np.maximum(2 * length - distances, 0) / (2 * length)
-    weights = np.expand_dims(
-        weights, [d for d in range(bins.ndim + 1) if d not in (dimension, dimension + 1)]
-    )
+    weights = weights.reshape([1] * dimension + [length, count] + [1] * (bins.ndim - dimension - 1))
     terms = weights.astype(bins.dtype) * jnp.expand_dims(bins, dimension)
     return jnp.sum(jnp.where(weights > 0, terms, 0), dimension + 1)
