@@ -328,7 +328,8 @@ def _interpolated(bins: Array, dimension: int, length: int) -> Array:
     """Linear interpolation between the centers of bins along one dimension, at the centers of cells.
 
     A sum over bins, most of which weigh 0: there are few, and it is one loop forward and one backward, where
-    the transpose of a gather would scatter. In a product with a matrix, a NaN would reach every cell.
+    the transpose of a gather would scatter. In a product with a matrix, a NaN would reach every cell; on the
+    CPU it takes as long in (2, 60, 60, 512) with levels of 1, 2, 3 and 6, both forward and backward.
     """
     count = bins.shape[dimension]
     # In integers, 2 * length of them between two centers, so that no rounding lends a bin a weight.
