@@ -50,7 +50,8 @@ def spatial_pyramid_pool(
         averages.
       levels: the number of bins of each level: an int for every spatial axis, or a tuple such as `(2, 3)`
         with one for each. A tuple says how many spatial axes there are; with ints alone it is all axes but
-        that of channels and the first of the others, as in `global_avg_pool`.
+        that of channels and the first of the others, as in `global_avg_pool`; inside `vmap`, which hides
+        the batch, write tuples.
       reduction: `"max"` or `"avg"`.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
@@ -132,7 +133,8 @@ def pyramid_pool(
         averages.
       levels: the number of bins of each level: an int for every spatial axis, or a tuple such as `(2, 3)`
         with one for each. A tuple says how many spatial axes there are; with ints alone it is all axes but
-        that of channels and the first of the others, as in `global_avg_pool`.
+        that of channels and the first of the others, as in `global_avg_pool`; inside `vmap`, which hides
+        the batch, write tuples.
       resize: whether to resize and concatenate, or to return the pooled arrays.
       reduction: `"avg"` or `"max"`.
       channel_axis: the axis of channels, along which results are concatenated; without `resize` it may be
@@ -197,7 +199,7 @@ def strip_pool(
         averages.
       reduction: `"avg"` or `"max"`.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are all but it and the
-        first of the others, as in `global_avg_pool`.
+        first of the others, as in `global_avg_pool`, also inside `vmap`.
 
     Returns:
       A tuple with as many strips as there are spatial axes, such as `(batch, height, 1, channels)` and
