@@ -44,6 +44,12 @@ FAMILIES = {
         "adaptive_avg_pool": "jaxpool.adaptive_avg_pool(photo, (25, 25))",
         "adaptive_max_pool": "jaxpool.adaptive_max_pool(photo, (25, 25))",
     },
+    "Pyramid": {
+        "spatial_pyramid_pool": "jaxpool.spatial_pyramid_pool(photo, ((4, 4), (2, 2))).reshape(1, 20, 3)",
+        "pyramid_pool": "jaxpool.pyramid_pool(photo, ((6, 6),))[..., 3:]",
+        "strip_pool": "jaxpool.strip_pool(photo[None])[0][0]",
+        "fast_pyramid_pool": "jaxpool.fast_pyramid_pool(photo)[..., 9:]",
+    },
     "Global": {
         "global_avg_pool": "jaxpool.global_avg_pool(photo, (0, 1))",
         "global_max_pool": "jaxpool.global_max_pool(photo, (0, 1))",

@@ -15,6 +15,10 @@ from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
 from jaxpool._ops.polyphase import polyphase_pool as polyphase_pool
+from jaxpool._ops.pyramid import fast_pyramid_pool as fast_pyramid_pool
+from jaxpool._ops.pyramid import pyramid_pool as pyramid_pool
+from jaxpool._ops.pyramid import spatial_pyramid_pool as spatial_pyramid_pool
+from jaxpool._ops.pyramid import strip_pool as strip_pool
 from jaxpool._ops.random import fractional_avg_pool as fractional_avg_pool
 from jaxpool._ops.random import fractional_max_pool as fractional_max_pool
 from jaxpool._ops.random import stochastic_pool as stochastic_pool

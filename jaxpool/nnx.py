@@ -26,6 +26,7 @@ from jaxpool._ops import (
     general,
     max_min,
     polyphase,
+    pyramid,
     random,
     rank,
     roi_align,
@@ -126,6 +127,10 @@ MaxUnpool = _module(unpool.max_unpool)
 AvgUnpool = _module(unpool.avg_unpool)
 AdaptiveAvgPool = _module(adaptive.adaptive_avg_pool)
 AdaptiveMaxPool = _module(adaptive.adaptive_max_pool)
+SpatialPyramidPool = _module(pyramid.spatial_pyramid_pool)
+PyramidPool = _module(pyramid.pyramid_pool)
+StripPool = _module(pyramid.strip_pool)
+FastPyramidPool = _module(pyramid.fast_pyramid_pool)
 GlobalAvgPool = _module(whole.global_avg_pool)
 GlobalMaxPool = _module(whole.global_max_pool)
 GlobalMinPool = _module(whole.global_min_pool)

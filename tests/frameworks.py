@@ -104,6 +104,10 @@ def _by_tensorflow(call, x, names):
     return [outputs.numpy()], lambda cotangent: tape.gradient(outputs, x, cotangent).numpy()
 
 
+def _by_numpy(call, x, names):
+    return [np.asarray(eval(call, names | {"x": x}))], None
+
+
 def _by_onnx(call, x, names):
     operators = {
         op: functools.partial(run_operator, op, names["onnx"], names["ort"]) for op in ONNX_OPERATORS
@@ -144,4 +148,10 @@ FRAMEWORKS = {
     "Haiku": Framework({"hk": "haiku"}, "channels last", _by_haiku),
     "Equinox": Framework({"eqx": "equinox"}, "channels, no batch", by_jax),
     "ONNX": Framework({"onnx": "onnx", "ort": "onnxruntime"}, "channels first", _by_onnx, gradients=False),
+    "scikit-image and xarray": Framework(
+        {"measure": "skimage.measure", "xr": "xarray", "np": "numpy"},
+        "no channels",
+        _by_numpy,
+        gradients=False,
+    ),
 }

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -46,6 +46,21 @@ class Function:
         return np.asarray(self.oracle(inputs, *arguments, **options), self.result_dtype(inputs.dtype))
 
 
+@dataclasses.dataclass(frozen=True)
+class Group:
+    """Functions of inputs of one shape."""
+
+    name: str
+    shape: tuple[int, ...]
+    functions: tuple[Function, ...]
+
+    arguments: ClassVar[tuple[Any, ...]] = ()  # which a row of the other table has
+    options: ClassVar[dict[str, Any]] = {}
+
+    def __str__(self) -> str:
+        return self.name
+
+
 def _label(name: str, settings: dict[str, Any]) -> str:
     return " ".join([name, *(f"{k}={v}" for k, v in settings.items())])
 
@@ -58,6 +73,14 @@ def selecting(name: str, apply: Callable, oracle: Callable, jvp: Callable | None
     """A selection, by `apply(inputs, ..., return_indices=...)`, beside which positions are compared too."""
     indexed = functools.partial(apply, return_indices=True)
     return Function(name, apply, _first(oracle), jvp, vjp, "same", special=True, indexed=(indexed, oracle))
+
+
+def linear(
+    name: str, apply: Callable, oracle: Callable, vjp: Callable | None = None, **marks: Any
+) -> Function:
+    """A function that is its own tangent."""
+    marks = {"takes_complex": True, "special": True, **marks}
+    return Function(name, apply, oracle, lambda inputs, tangent: oracle(tangent), vjp, **marks)
 
 
 def _extreme(name: str) -> Function:

@@ -3,33 +3,17 @@
 Pools whose windows have no strides (adaptive, fractional, global), unpools, blurred and polyphase sampling.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 import jaxpool
 from tests import reference
-from tests.functions import Function, mean_of, selecting
-
-
-@dataclasses.dataclass(frozen=True)
-class Group:
-    """Functions of inputs of one shape."""
-
-    name: str
-    shape: tuple[int, ...]
-    functions: tuple[Function, ...]
-
-    arguments: ClassVar[tuple[Any, ...]] = ()  # which a row of the other table has
-    options: ClassVar[dict[str, Any]] = {}
-
-    def __str__(self) -> str:
-        return self.name
-
+from tests.functions import Function, Group, linear, mean_of, selecting
+from tests.image_groups import PYRAMIDS, REGIONS
 
 # ------------------------------------------------------------------------------------ adaptive and fractional
 
@@ -45,17 +29,9 @@ def _maximum(name: str, apply: Callable, oracle: Callable, rank: int, channel_ax
     return selecting(name, apply, oracle, jvp, vjp)
 
 
-def _linear(
-    name: str, apply: Callable, oracle: Callable, vjp: Callable | None = None, **marks: Any
-) -> Function:
-    """A function that is its own tangent."""
-    marks = {"takes_complex": True, "special": True, **marks}
-    return Function(name, apply, oracle, lambda inputs, tangent: oracle(tangent), vjp, **marks)
-
-
 def _adaptive(name: str, shape: Any, output_shape: Any, channel_axis: Any = -1) -> Group:
     arguments = {"output_shape": output_shape, "channel_axis": channel_axis}
-    average = _linear(
+    average = linear(
         "adaptive_avg_pool",
         functools.partial(jaxpool.adaptive_avg_pool, **arguments),
         functools.partial(reference.adaptive_avg_pool, **arguments),
@@ -105,7 +81,7 @@ def _fractional(
         pool = getattr(jaxpool, name)
         return lambda inputs, **more: pool(None, inputs, *arguments, **options, **more)
 
-    average = _linear(
+    average = linear(
         "fractional_avg_pool",
         bound("fractional_avg_pool"),
         lambda inputs: reference.fractional_avg_pool(inputs, *arguments, **options),
@@ -160,7 +136,7 @@ def _whole(name: str, shape: Any, masked: Any = None, **options: Any) -> tuple[G
     simple = (
         function("global_max_pool", result="same", special=True),
         function("global_min_pool", result="same", special=True),
-        function("global_sum_pool", _linear, result="sum"),
+        function("global_sum_pool", linear, result="sum"),
         function("global_avg_pool", _linear),
     )
     smooth = function("global_lp_pool"), function("global_logsumexp_pool")
@@ -186,7 +162,7 @@ GLOBAL = (
 def _max_unpool(name: str, indices: Any, output_shape: Any, channel_axis: Any = -1) -> Group:
     indices = np.asarray(indices, np.int32)
     options = {"output_shape": output_shape, "channel_axis": channel_axis}
-    function = _linear(
+    function = linear(
         "max_unpool",
         lambda values: jaxpool.max_unpool(values, indices, **options),
         lambda values: reference.max_unpool(values, indices, **options),
@@ -197,7 +173,7 @@ def _max_unpool(name: str, indices: Any, output_shape: Any, channel_axis: Any = 
 
 
 def _avg_unpool(name: str, shape: Any, *arguments: Any, **options: Any) -> Group:
-    function = _linear(
+    function = linear(
         "avg_unpool",
         lambda values: jaxpool.avg_unpool(values, *arguments, **options),
         lambda values: reference.avg_unpool(values, *arguments, **options),
@@ -245,7 +221,7 @@ def _blurs(name, *arguments, **options):
     def bound(package):
         return lambda inputs, **more: package.blur_pool(inputs, *arguments, **options, **more)
 
-    return _linear(f"blur_pool {name}", bound(jaxpool), bound(reference), special=False)
+    return linear(f"blur_pool {name}", bound(jaxpool), bound(reference), special=False)
 
 
 def _max_blurs(name="max_blur_pool", **options):
@@ -318,109 +294,4 @@ GEM = (
     _global_gem("masked", (2, 3, 4, 2), masked=True, keepdims=True),
     _global_gem("one axis", (3, 4), axis=0),
 )
-
-# -------------------------------------------------------------------------------------------------- regions
-
-# No sample is on the edge of the array or the centre of a cell, where boxes have no derivative. One of the
-# last two reaches beyond the array, the other is in no image.
-_BOXES = np.array(
-    [[0.37, 0.42, 3.18, 4.29], [1.23, -0.71, 2.37, 3.93], [-2.3, 1.31, 9.6, 4.77], [1.0, 1.0, 3.0, 3.0]],
-    np.float32,
-)
-_BOX_INDICES = np.array([1, 0, 1, -1], np.int32)
-
-
-def _region(name, output_shape, boxes=_BOXES, box_indices=_BOX_INDICES, **options):
-    options = {"box_indices": box_indices, **options}
-    return _linear(
-        " ".join([name, *(f"{k}={v}" for k, v in options.items() if k != "box_indices")]),
-        lambda inputs: getattr(jaxpool, name)(inputs, boxes, output_shape, **options),
-        lambda inputs: getattr(reference, name)(inputs, boxes, output_shape, **options).astype(inputs.dtype),
-        takes_complex=False,
-        special=False,
-    )
-
-
-def _channels_first(inputs):
-    return jaxpool.roi_align(inputs, _BOXES, (2, 1), box_indices=_BOX_INDICES, channel_axis=1)
-
-
-def _region_maximum(boxes, box_indices):
-    options = {"box_indices": box_indices, "spatial_scale": 0.9}
-    return Function(
-        "roi_pool",
-        lambda inputs: jaxpool.roi_pool(inputs, boxes, (2, 2), **options),
-        lambda inputs: reference.roi_pool(inputs, boxes, (2, 2), **options)[0],
-    )
-
-
-def _pyramid(inputs):
-    return [inputs, inputs[:, ::2, ::2]]
-
-
-_SCALES = {"image_shape": (10, 12), "canonical_scale": 3.0, "canonical_level": 2, "box_indices": _BOX_INDICES}
-REGIONS = (
-    Group(
-        "regions",
-        (2, 5, 6, 4),
-        (
-            _region("roi_align", (2, 3)),
-            _region("roi_align", (1, 2), sampling_ratio=None, aligned=False, spatial_scale=0.75),
-            _region("ps_roi_align", (2, 2), spatial_scale=0.9),
-            _region("ps_roi_pool", (2, 1), spatial_scale=0.9),
-            _region("crop_and_resize", (2, 3), _BOXES / 5),
-            _region("crop_and_resize", (3, 1), _BOXES / 5, method="nearest"),
-            _linear(
-                "multiscale_roi_align",
-                lambda inputs: jaxpool.multiscale_roi_align(_pyramid(inputs), 2 * _BOXES, (2, 1), **_SCALES),
-                lambda inputs: reference.multiscale_roi_align(
-                    _pyramid(inputs), 2 * _BOXES, (2, 1), **_SCALES
-                ).astype(inputs.dtype),
-                takes_complex=False,
-                special=False,
-            ),
-            _region_maximum(_BOXES, _BOX_INDICES),
-        ),
-    ),
-    Group(
-        "regions of each image",
-        (2, 5, 6, 2),
-        (
-            _region("roi_align", (2, 1), np.stack([_BOXES, _BOXES + 0.2]), None),
-            _region_maximum(np.stack([_BOXES, _BOXES + 0.7]), None),
-        ),
-    ),
-    Group(
-        "regions 1d and no batch",
-        (7, 2),
-        (_region("roi_align", (3,), np.array([[0.37, 5.2], [1.2, 1.9]], np.float32), None),),
-    ),
-    Group(
-        "regions 3d",
-        (1, 3, 4, 3, 1),
-        (
-            _region(
-                "roi_align",
-                (1, 2, 1),
-                np.array([[0.3, 0.2, 0.4, 2.1, 3.3, 2.2]], np.float32),
-                np.array([0], np.int32),
-            ),
-        ),
-    ),
-    Group(
-        "regions channels first",
-        (2, 3, 5, 4),
-        (
-            _linear(
-                "roi_align first",
-                _channels_first,
-                lambda x: np.moveaxis(
-                    reference.roi_align(np.moveaxis(x, 1, -1), _BOXES, (2, 1), _BOX_INDICES), -1, 1
-                ).astype(x.dtype),
-                takes_complex=False,
-                special=False,
-            ),
-        ),
-    ),
-)
-GROUPS = ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + SAMPLING + GEM + REGIONS
+GROUPS = ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + SAMPLING + GEM + PYRAMIDS + REGIONS

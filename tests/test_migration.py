@@ -59,6 +59,7 @@ class Row:
             first = 1 if "last" in layout else 2
             names["axes"] = tuple(range(first, first + N))
             shapes = {"channels first": (2, 3, *names["spatial"]), "channels last": (2, *names["spatial"], 3)}
+            shapes["no channels"] = names["spatial"]
             x = distinct(shapes.get(layout, (3, *names["spatial"])), np.float32)
             names["x"] = np.abs(x) if names.get("nonnegative") else x
             yield names | self.derived(names)
@@ -99,6 +100,20 @@ def _pairs(names):
     N = names["N"]
     pads = [1] * N + [0] + [1] * (N - 1)
     return {"pads": pads, "pairs": list(zip(pads[:N], pads[N:], strict=True))}
+
+
+def _rest(names):
+    return {"rest": [(0, -n % size) for n, size in zip(names["spatial"], names["k"], strict=True)]}
+
+
+def _coarse(names):
+    return {"w": {f"dim_{d}": size for d, size in enumerate(names["k"])}}
+
+
+def _coarse_with_nan(names):
+    x = names["x"].copy()
+    x.flat[::7] = np.nan
+    return _coarse(names) | {"x": x}
 
 
 def _tensorflow_samples(names):
@@ -169,6 +184,12 @@ ROWS = {
             (3,), derived=_samples
         ),
         "nn.MaxUnpoolNd(k, s, p)(x, indices, o)": Row(derived=_pool_first),
+        "torch.cat([F.adaptive_max_poolNd(x, n).flatten(1) for n in (4, 2, 1)], 1)": Row(),
+        "torch.cat([x] + [F.interpolate(F.adaptive_avg_pool2d(x, n), x.shape[2:], "
+        'mode="bilinear") for n in (1, 2, 3, 6)], 1)': Row((2,)),
+        "torch.cat([x] + [F.max_pool2d(x, n, 1, n // 2) for n in (5, 9, 13)], 1)": Row((2,)),
+        "nn.AdaptiveAvgPool2d((None, 1))(x)": Row((2,)),
+        "nn.AdaptiveAvgPool2d((1, None))(x)": Row((2,)),
     },
     "Keras 3": {
         "layers.MaxPoolingND(k)(x)": Row(),
@@ -244,6 +265,20 @@ ROWS = {
         "GlobalLpPool(x, p=n)": Row(variations=_vary(n=(1, 2, 3))),
         "MaxUnpool(x, indices, kernel_shape=k, strides=s)": Row(derived=_pool_first_for_onnx),
     },
+    "scikit-image and xarray": {
+        "measure.block_reduce(x, k)": Row(),
+        "measure.block_reduce(x, k, np.mean)": Row(),
+        "measure.block_reduce(x, k, np.max, -np.inf)": Row(),
+        "measure.block_reduce(x, k, np.min, np.inf)": Row(),
+        "measure.block_reduce(x, k, np.median, v)": Row(variations=_vary(v=(0.0, 1.5)), derived=_rest),
+        'xr.DataArray(x).coarsen(w, "exact").std()': Row(
+            variations=_vary(spatial=((9, 8, 6),), k=((3, 2, 2),)), derived=_coarse
+        ),
+        'xr.DataArray(x).coarsen(w, "trim").mean()': Row(derived=_coarse_with_nan),
+        'xr.DataArray(x).coarsen(w, "pad").mean()': Row(derived=_coarse_with_nan),
+        'xr.DataArray(x).coarsen(w, "pad").max()': Row(derived=_coarse_with_nan),
+        'xr.DataArray(x).coarsen(w, "pad").median()': Row(derived=_coarse),
+    },
 }
 
 # --------------------------------------------------------------------------------------------- the tests
@@ -310,7 +345,7 @@ def _public(module, pattern=r"pool(ing)?"):
     return {n for n in dir(module) if re.search(pattern, n, re.IGNORECASE) and not n.startswith("_")}
 
 
-@pytest.mark.parametrize("name", FRAMEWORKS)
+@pytest.mark.parametrize("name", [name for name in FRAMEWORKS if name != "scikit-image and xarray"])
 def test_page_names_all_pools(name):
     modules = FRAMEWORKS[name].names()
     if name == "ONNX":

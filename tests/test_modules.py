@@ -40,6 +40,10 @@ SETTINGS = {
     "FractionalAvgPool": {"window_shape": [2, 2], "deterministic": True, **_BINS},
     "BlurPool": {"strides": [2, 1], "padding": "EDGE"},
     "PolyphasePool": {"strides": [2, 1]},
+    "SpatialPyramidPool": {"levels": [3, 1], "reduction": "avg"},
+    "PyramidPool": {"levels": [[2, 1], [3, 2]], "reduction": "max"},
+    "StripPool": {"reduction": "max"},
+    "FastPyramidPool": {"window_shape": [3, 3], "times": 2},
     "AttentionPool": {"num_heads": 1, "num_positions": 65},
 }
 # What a module learns, and what it starts from where it is not drawn at random.

@@ -236,7 +236,7 @@ def _of_groups(names):
 @pytest.mark.parametrize(
     ("shape", "pools"),
     [
-        *_of_groups(["adaptive 1d", "global 2d", "avg_unpool 1d"]),
+        *_of_groups(["adaptive 1d", "global 2d", "avg_unpool 1d", "pyramid 1d"]),
         *(
             (case.shape, [_bind(function, case) for function in KINDS])
             for case in CASES

@@ -29,6 +29,10 @@ from tests.reference.irregular import adaptive_max_pool as adaptive_max_pool
 from tests.reference.irregular import fractional_avg_pool as fractional_avg_pool
 from tests.reference.irregular import fractional_avg_vjp as fractional_avg_vjp
 from tests.reference.irregular import fractional_max_pool as fractional_max_pool
+from tests.reference.pyramid import fast_pyramid_pool as fast_pyramid_pool
+from tests.reference.pyramid import pyramid_pool as pyramid_pool
+from tests.reference.pyramid import spatial_pyramid_pool as spatial_pyramid_pool
+from tests.reference.pyramid import strip_pool as strip_pool
 from tests.reference.regions import crop_and_resize as crop_and_resize
 from tests.reference.regions import multiscale_roi_align as multiscale_roi_align
 from tests.reference.regions import ps_roi_align as ps_roi_align
