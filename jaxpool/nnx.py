@@ -21,6 +21,7 @@ from jaxpool._ops import (
     adaptive,
     attention,
     blur,
+    detail,
     gem,
     general,
     max_min,
@@ -28,10 +29,12 @@ from jaxpool._ops import (
     random,
     rank,
     smooth,
+    spectral,
     spread,
     sum_avg,
     trainable,
     unpool,
+    wavelet,
     whole,
 )
 from jaxpool._ops.general import pool as pool
@@ -135,10 +138,14 @@ StochasticPool = _module(random.stochastic_pool)
 BlurPool = _module(blur.blur_pool)
 MaxBlurPool = _module(blur.max_blur_pool)
 PolyphasePool = _module(polyphase.polyphase_pool)
+SpectralPool = _module(spectral.spectral_pool)
+WaveletPool = _module(wavelet.wavelet_pool)
+WaveletUnpool = _module(wavelet.wavelet_unpool)
 SubsamplePool = _module(trainable.subsample_pool)
 MixedPool = _module(trainable.mixed_pool)
 GatedPool = _module(trainable.gated_pool)
 GemPool = _module(gem.gem_pool)
 GlobalGemPool = _module(gem.global_gem_pool)
+DetailPreservingPool = _module(detail.detail_preserving_pool)
 LipPool = _module(attention.lip_pool)
 AttentionPool = _module(attention.attention_pool)

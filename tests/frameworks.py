@@ -104,6 +104,10 @@ def _by_tensorflow(call, x, names):
     return [outputs.numpy()], lambda cotangent: tape.gradient(outputs, x, cotangent).numpy()
 
 
+def _by_numpy(call, x, names):
+    return [eval(call, names | {"x": x})], None
+
+
 def _by_onnx(call, x, names):
     operators = {
         op: functools.partial(run_operator, op, names["onnx"], names["ort"]) for op in ONNX_OPERATORS
@@ -143,5 +147,7 @@ FRAMEWORKS = {
     "Flax": Framework({"nn": "flax.linen", "nnx": "flax.nnx"}, "channels last", by_jax),
     "Haiku": Framework({"hk": "haiku"}, "channels last", _by_haiku),
     "Equinox": Framework({"eqx": "equinox"}, "channels, no batch", by_jax),
+    "SciPy": Framework({"signal": "scipy.signal"}, "channels last", _by_numpy, gradients=False),
+    "PyWavelets": Framework({"pywt": "pywt", "np": "numpy"}, "channels last", _by_numpy, gradients=False),
     "ONNX": Framework({"onnx": "onnx", "ort": "onnxruntime"}, "channels first", _by_onnx, gradients=False),
 }

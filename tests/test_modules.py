@@ -40,6 +40,9 @@ SETTINGS = {
     "FractionalAvgPool": {"window_shape": [2, 2], "deterministic": True, **_BINS},
     "BlurPool": {"strides": [2, 1], "padding": "EDGE"},
     "PolyphasePool": {"strides": [2, 1]},
+    "SpectralPool": _BINS,
+    "WaveletPool": {"strides": [2, 1], "wavelet": "db2", "bands": "all"},
+    "WaveletUnpool": {"strides": [2, 2], "output_shape": [15, 6], "channel_axis": 1},
     "AttentionPool": {"num_heads": 1, "num_positions": 65},
 }
 # What a module learns, and what it starts from where it is not drawn at random.
@@ -49,6 +52,7 @@ WEIGHTS = {
     "GatedPool": {"gate": np.zeros((2, 2))},
     "GemPool": {"p": np.full((), 3.0)},
     "GlobalGemPool": {"p": np.full((), 3.0)},
+    "DetailPreservingPool": {"alpha": np.zeros(3), "lam": np.zeros(3)},
     "AttentionPool": {
         "query": None,
         "query_kernel": (3, 1, 3),
@@ -61,7 +65,8 @@ WEIGHTS = {
         "positions": (65, 3),
     },
 }
-SIZED = ("SubsamplePool", "AttentionPool")
+SIZED = ("SubsamplePool", "DetailPreservingPool", "AttentionPool")
+LOGARITHMS = ("DetailPreservingPool",)
 OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions")
 SETTINGS |= {name: _BINS for name in POOLS if name.startswith("Adaptive")}
 SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Global")}
@@ -90,7 +95,10 @@ def _expected(name, *arrays, **more):
         )
     )
     settings = {n: value for n, value in _settings(name).items() if n not in OF_THE_MODULE}
-    return POOLS[name](**(WEIGHTS.get(name, {}) | arguments), **settings, **more)
+    weights = WEIGHTS.get(name, {})
+    if name in LOGARITHMS:
+        weights = {n: jnp.exp(start.astype(np.float32)) for n, start in weights.items()}
+    return POOLS[name](**(weights | arguments), **settings, **more)
 
 
 def _nnx(name, **settings):
