@@ -31,12 +31,18 @@ FAMILIES = {
         "max_blur_pool": "jaxpool.max_blur_pool(photo, (3, 3), (4, 4), filter_size=5)",
         "polyphase_pool": "jaxpool.polyphase_pool(photo, (4, 4))",
     },
+    "Spectral": {
+        "spectral_pool": "jaxpool.spectral_pool(photo, (25, 25))",
+        "wavelet_pool": 'jaxpool.wavelet_pool(photo, wavelet="db2")',
+        "wavelet_unpool": 'jaxpool.wavelet_unpool(jnp.pad(values, [(0, 0), (0, 0), (0, 9)]), wavelet="db2")',
+    },
     "Learned": {
         "subsample_pool": "jaxpool.subsample_pool(photo, 4 / 36, -1.5, (6, 6), (6, 6), activation=True)",
         "mixed_pool": "jaxpool.mixed_pool(photo, jnp.array(0.5), (6, 6), (6, 6))",
         "gated_pool": "jaxpool.gated_pool(photo, gate, (6, 6), (6, 6))",
         "gem_pool": "jaxpool.gem_pool(photo, jnp.array(8.0), (6, 6), (6, 6))",
         "global_gem_pool": "jaxpool.global_gem_pool(photo, jnp.array(8.0), (0, 1))",
+        "detail_preserving_pool": "jaxpool.detail_preserving_pool(photo, 0.0, 3.0, (6, 6), (6, 6))",
         "lip_pool": "jaxpool.lip_pool(photo, logits, (6, 6), (6, 6))",
         "attention_pool": "jaxpool.attention_pool(photo, query, eye, eye, eye, out, axis=(0, 1))",
     },

@@ -9,6 +9,7 @@ from jaxpool._ops.attention import lip_pool as lip_pool
 from jaxpool._ops.blur import blur_pool as blur_pool
 from jaxpool._ops.blur import max_blur_pool as max_blur_pool
 from jaxpool._ops.crop import crop_and_resize as crop_and_resize
+from jaxpool._ops.detail import detail_preserving_pool as detail_preserving_pool
 from jaxpool._ops.gem import gem_pool as gem_pool
 from jaxpool._ops.gem import global_gem_pool as global_gem_pool
 from jaxpool._ops.general import pool as pool
@@ -32,6 +33,7 @@ from jaxpool._ops.roi_pool import roi_pool as roi_pool
 from jaxpool._ops.smooth import logsumexp_pool as logsumexp_pool
 from jaxpool._ops.smooth import lp_pool as lp_pool
 from jaxpool._ops.smooth import soft_pool as soft_pool
+from jaxpool._ops.spectral import spectral_pool as spectral_pool
 from jaxpool._ops.spread import std_pool as std_pool
 from jaxpool._ops.spread import var_pool as var_pool
 from jaxpool._ops.sum_avg import avg_pool as avg_pool
@@ -41,6 +43,8 @@ from jaxpool._ops.trainable import mixed_pool as mixed_pool
 from jaxpool._ops.trainable import subsample_pool as subsample_pool
 from jaxpool._ops.unpool import avg_unpool as avg_unpool
 from jaxpool._ops.unpool import max_unpool as max_unpool
+from jaxpool._ops.wavelet import wavelet_pool as wavelet_pool
+from jaxpool._ops.wavelet import wavelet_unpool as wavelet_unpool
 from jaxpool._ops.whole import global_avg_pool as global_avg_pool
 from jaxpool._ops.whole import global_logsumexp_pool as global_logsumexp_pool
 from jaxpool._ops.whole import global_lp_pool as global_lp_pool

@@ -32,7 +32,8 @@ class Learned(NamedTuple):
       sized: whether that depends on the number of channels.
       sampled: whether it is drawn at random.
       settings: what the modules are told that their function is not.
-      about: what these settings mean.
+      about: what these settings mean, or the arrays.
+      logarithms: whether the function gets exponentials of the arrays, which are above 0.
     """
 
     starts: dict[str, Callable[[_Settings, int], Start | None]]
@@ -40,6 +41,7 @@ class Learned(NamedTuple):
     sampled: bool = False
     settings: tuple[Parameter, ...] = ()
     about: str = ""
+    logarithms: bool = False
 
     def start(self, settings: _Settings, channels: int) -> dict[str, Start]:
         """How the arrays of a module start."""
@@ -88,6 +90,12 @@ _LEARNED = {
     "gated_pool": Learned({"gate": lambda s, n: Start(s["window_shape"], zeros)}),
     "gem_pool": Learned({"p": lambda s, n: Start((), constant(3.0))}),
     "global_gem_pool": Learned({"p": lambda s, n: Start((), constant(3.0))}),
+    "detail_preserving_pool": Learned(
+        {"alpha": lambda s, n: Start((n,), zeros), "lam": lambda s, n: Start((n,), zeros)},
+        sized=True,
+        about="These are logarithms, for the function gets their exponentials.",
+        logarithms=True,
+    ),
     "attention_pool": Learned(
         {
             "query": _attention_query,

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxpool._learned import learned
@@ -59,6 +60,8 @@ def call(
 ) -> Any:
     """Calls the pool with a module's settings, its weights and the arrays; with a new key to draw samples."""
     extra = [p.name for p in learned(function).settings]
+    if learned(function).logarithms:
+        weights = {name: jnp.exp(weight) for name, weight in weights.items()}
     bound = {name: value for name, value in settings.items() if name not in extra}
     bound |= {name: weights.get(name) for name in learned(function).starts}
     if is_random(function):

@@ -22,6 +22,7 @@ from jaxpool._ops import (
     attention,
     blur,
     crop,
+    detail,
     gem,
     general,
     max_min,
@@ -32,10 +33,12 @@ from jaxpool._ops import (
     roi_align,
     roi_pool,
     smooth,
+    spectral,
     spread,
     sum_avg,
     trainable,
     unpool,
+    wavelet,
     whole,
 )
 from jaxpool._ops.general import pool as pool
@@ -114,11 +117,15 @@ StochasticPool = _module(random.stochastic_pool)
 BlurPool = _module(blur.blur_pool)
 MaxBlurPool = _module(blur.max_blur_pool)
 PolyphasePool = _module(polyphase.polyphase_pool)
+SpectralPool = _module(spectral.spectral_pool)
+WaveletPool = _module(wavelet.wavelet_pool)
+WaveletUnpool = _module(wavelet.wavelet_unpool)
 SubsamplePool = _module(trainable.subsample_pool)
 MixedPool = _module(trainable.mixed_pool)
 GatedPool = _module(trainable.gated_pool)
 GemPool = _module(gem.gem_pool)
 GlobalGemPool = _module(gem.global_gem_pool)
+DetailPreservingPool = _module(detail.detail_preserving_pool)
 LipPool = _module(attention.lip_pool)
 AttentionPool = _module(attention.attention_pool)
 RoiAlign = _module(roi_align.roi_align)

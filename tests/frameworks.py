@@ -147,11 +147,16 @@ FRAMEWORKS = {
     "Flax": Framework({"nn": "flax.linen", "nnx": "flax.nnx"}, "channels last", by_jax),
     "Haiku": Framework({"hk": "haiku"}, "channels last", _by_haiku),
     "Equinox": Framework({"eqx": "equinox"}, "channels, no batch", by_jax),
+    "SciPy signals": Framework({"signal": "scipy.signal"}, "channels last", _by_numpy, gradients=False, pools=""),
+    "PyWavelets": Framework(
+        {"pywt": "pywt", "np": "numpy"}, "channels last", _by_numpy, gradients=False, pools=""
+    ),
     "ONNX": Framework({"onnx": "onnx", "ort": "onnxruntime"}, "channels first", _by_onnx, gradients=False),
     "scikit-image and xarray": Framework(
         {"measure": "skimage.measure", "xr": "xarray", "np": "numpy"},
         "no channels",
         _by_numpy,
         gradients=False,
+        pools="",
     ),
 }

@@ -207,6 +207,10 @@ def _exponent(inputs, xp, window_shape, channel_axis):
     return (3 + mean_of(inputs, xp, channel_axis),)
 
 
+def _reward(inputs, xp, window_shape, channel_axis):
+    return 1.2 + mean_of(inputs, xp, channel_axis), 1.5 + mean_of(inputs, xp)
+
+
 def _gate(inputs, xp, window_shape, channel_axis):
     channels = mean_of(inputs, xp, channel_axis)
     taps = np.linspace(-1, 2, int(np.prod(window_shape))).reshape(window_shape)
@@ -250,6 +254,8 @@ TRAINABLE = (
     _trainable("gated_pool", _gate),
     _trainable("gated_pool", _one_gate, " shared"),
     _trainable("gem_pool", _exponent),
+    _trainable("detail_preserving_pool", _reward),
+    _trainable("detail_preserving_pool", _reward, symmetric=True),
     _trainable("lip_pool", _logits),
     _trainable("lip_pool", _one_channel, " of one channel"),
 )

@@ -1,6 +1,7 @@
 """The table of groups: functions of inputs of one shape, with all other arguments bound.
 
-Pools whose windows have no strides (adaptive, fractional, global), unpools, blurred and polyphase sampling.
+Pools whose windows have no strides (adaptive, fractional, global), unpools, blurred and polyphase
+sampling, spectra and wavelets.
 """
 
 import functools
@@ -13,7 +14,7 @@ import numpy as np
 import jaxpool
 from tests import reference
 from tests.functions import Function, Group, linear, mean_of, selecting
-from tests.image_groups import PYRAMIDS, REGIONS
+from tests.image_groups import PYRAMIDS, REGIONS, SPECTRAL
 
 # ------------------------------------------------------------------------------------ adaptive and fractional
 
@@ -137,7 +138,7 @@ def _whole(name: str, shape: Any, masked: Any = None, **options: Any) -> tuple[G
         function("global_max_pool", result="same", special=True),
         function("global_min_pool", result="same", special=True),
         function("global_sum_pool", linear, result="sum"),
-        function("global_avg_pool", _linear),
+        function("global_avg_pool", linear),
     )
     smooth = function("global_lp_pool"), function("global_logsumexp_pool")
     return Group(f"global {name}", shape, simple), Group(f"global smooth {name}", shape, smooth)
@@ -294,4 +295,4 @@ GEM = (
     _global_gem("masked", (2, 3, 4, 2), masked=True, keepdims=True),
     _global_gem("one axis", (3, 4), axis=0),
 )
-GROUPS = ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + SAMPLING + GEM + PYRAMIDS + REGIONS
+GROUPS = ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + SAMPLING + GEM + SPECTRAL + PYRAMIDS + REGIONS

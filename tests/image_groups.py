@@ -1,4 +1,4 @@
-"""The groups of pools of images: pyramids and regions."""
+"""The groups of pools of images: pyramids, regions, spectra and wavelets."""
 
 import functools
 
@@ -178,4 +178,42 @@ REGIONS = (
             ),
         ),
     ),
+)
+
+# ------------------------------------------------------------------------------------- spectral and wavelet
+
+
+def _bound(name, *arguments, **options):
+    def bound(package):
+        return lambda inputs: getattr(package, name)(inputs, *arguments, **options)
+
+    label = " ".join([name, *map(str, (*arguments, *options.values()))])
+    return linear(label, bound(jaxpool), bound(reference), special=False)
+
+
+_spectral, _wavelet, _wavelet_back = (
+    functools.partial(_bound, name) for name in ("spectral_pool", "wavelet_pool", "wavelet_unpool")
+)
+_LINE = (2,)
+SPECTRAL = (
+    Group("spectral 1d", (2, 7, 3), tuple(_spectral((length,)) for length in (3, 4, 10))),
+    Group("spectral 2d", (1, 6, 5, 2), (_spectral((4, None)), _spectral((3, 2)), _spectral((9, 4)))),
+    Group("spectral channels first", (2, 3, 4, 6), (_spectral((3, 3), channel_axis=1),)),
+    Group("spectral no channels", (5, 4), (_spectral((2, 3), channel_axis=None),)),
+    Group(
+        "wavelets 1d",
+        (2, 8, 2),
+        (_wavelet(_LINE), _wavelet(_LINE, wavelet="db3"), _wavelet(_LINE, wavelet="db2", bands="all")),
+    ),
+    Group("wavelets 2d", (1, 5, 6, 2), (_wavelet(wavelet="db2"), _wavelet(wavelet="haar", bands="all"))),
+    Group("wavelets of few cells", (1, 2, 3, 1), (_wavelet(wavelet="db4", bands="all"),)),
+    Group(
+        "wavelets channels first",
+        (2, 3, 3, 4),
+        (_wavelet((1, 2), wavelet="db2", bands="all", channel_axis=1),),
+    ),
+    Group("wavelets no channels", (3, 4), (_wavelet(bands="all", channel_axis=None),)),
+    Group("wavelets back 1d", (2, 4, 4), (_wavelet_back(_LINE), _wavelet_back(_LINE, (7,), wavelet="db2"))),
+    Group("wavelets back 2d", (1, 2, 3, 8), (_wavelet_back(wavelet="db4"), _wavelet_back((2, 2), (4, 5)))),
+    Group("wavelets back no channels", (3, 2, 4), (_wavelet_back(wavelet="db3", channel_axis=None),)),
 )

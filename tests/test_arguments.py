@@ -161,6 +161,7 @@ BASES = {
     "mixed_pool": _WINDOWED | {"alpha": 0.3},
     "gem_pool": _WINDOWED | {"p": 2.0},
     "global_gem_pool": {"inputs": _SMALL, "p": 2.0},
+    "detail_preserving_pool": _WINDOWED | {"alpha": 0.3, "lam": 1.5},
     "lip_pool": _WINDOWED | {"logits": _SMALL[..., :1] * 2},
 }
 CHANGES = {
@@ -193,6 +194,8 @@ CHANGES = {
     "reduction": "max",
     "resize": False,
     "times": 2,
+    "lam": 2.5,
+    "symmetric": True,
     "pseudo_random": {"pseudo_random": True, "window_shape": None},
 }
 # Those of which most changes ask for a change of another argument, too.
@@ -217,7 +220,7 @@ def _base(name):
     return BASES.get(name, {"inputs": _SMALL} if name.startswith("global") else _WINDOWED)
 
 
-# With arguments of other forms: in this file further down, or in test_trainable.py.
+# With arguments of other forms: in this file further down, or in test_trainable.py or test_spectral.py.
 _ELSEWHERE = (
     "output_shape",
     "pool",
@@ -226,6 +229,9 @@ _ELSEWHERE = (
     "max_blur_pool",
     "polyphase_pool",
     "gated_pool",
+    "spectral_pool",
+    "wavelet_pool",
+    "wavelet_unpool",
 )
 _ELSEWHERE += ("attention_pool",)
 EVERY = [

@@ -95,6 +95,12 @@ def _samples(names):
     return {"u": np.random.RandomState(1).uniform(0, 0.99, shape).astype(np.float32)}
 
 
+def _keys(names):
+    """The names of bands, in order, and channels for all of them."""
+    keys = ["".join(letters) for letters in itertools.product("ad", repeat=names["N"])]
+    return {"keys": keys, "x": np.concatenate([names["x"] + i for i in range(len(keys))], -1)}
+
+
 def _pairs(names):
     """Padding as ONNX has it, with other lows than highs, and as jaxpool."""
     N = names["N"]
@@ -154,6 +160,7 @@ ADAPTIVE = Row(variations=_vary(o=((4, 3, 5), (1, 1, 1), (7, 8, 5))))
 # TensorFlow and Keras have no other sizes here: Keras makes NaN of some by rounding.
 KERAS_ADAPTIVE = Row(variations=_vary(spatial=((11, 9, 8),), o=((4, 3, 2), (5, 4, 3), (2, 1, 8))))
 POOL = Row(variations=_vary(p=("VALID", "SAME"), init=(0.0,), f=(jax.lax.add,)))
+DAUBECHIES = _vary(w=("haar", "db2", "db4"))
 # Equinox allows no window less than its padding and stride together where it hangs over.
 OVERHANG = _vary(c=(False, True), k=((3, 2, 3),), s=((2, 1, 2),))
 
@@ -281,6 +288,23 @@ ROWS = {
     },
 }
 
+ROWS |= {
+    "SciPy signals": {
+        "signal.resample(x, n, axis=1)": Row((1,), _vary(n=(4, 5, 16))),
+        "signal.resample(signal.resample(x, n, axis=1), m, axis=2)": Row((2,), _vary(n=(4, 5), m=(3,))),
+    },
+    "PyWavelets": {
+        'pywt.dwtn(x, w, "periodization", axes)[keys[0]]': Row(variations=DAUBECHIES, derived=_keys),
+        'pywt.dwt2(x, w, "periodization", axes)[0]': Row((2,), DAUBECHIES),
+        'np.concatenate([pywt.dwtn(x, w, "periodization", axes)[key] for key in keys], -1)': Row(
+            variations=DAUBECHIES, derived=_keys
+        ),
+        'pywt.idwtn(dict(zip(keys, np.split(x, len(keys), -1))), w, "periodization", axes)': Row(
+            variations=DAUBECHIES, derived=_keys
+        ),
+    },
+}
+
 # --------------------------------------------------------------------------------------------- the tests
 
 
@@ -345,7 +369,7 @@ def _public(module, pattern=r"pool(ing)?"):
     return {n for n in dir(module) if re.search(pattern, n, re.IGNORECASE) and not n.startswith("_")}
 
 
-@pytest.mark.parametrize("name", [name for name in FRAMEWORKS if name != "scikit-image and xarray"])
+@pytest.mark.parametrize("name", [name for name, framework in FRAMEWORKS.items() if framework.pools])
 def test_page_names_all_pools(name):
     modules = FRAMEWORKS[name].names()
     if name == "ONNX":

@@ -44,6 +44,9 @@ SETTINGS = {
     "PyramidPool": {"levels": [[2, 1], [3, 2]], "reduction": "max"},
     "StripPool": {"reduction": "max"},
     "FastPyramidPool": {"window_shape": [3, 3], "times": 2},
+    "SpectralPool": _BINS,
+    "WaveletPool": {"strides": [2, 1], "wavelet": "db2", "bands": "all"},
+    "WaveletUnpool": {"strides": [2, 2], "output_shape": [15, 6], "channel_axis": 1},
     "AttentionPool": {"num_heads": 1, "num_positions": 65},
 }
 # What a module learns, and what it starts from where it is not drawn at random.
@@ -53,6 +56,7 @@ WEIGHTS = {
     "GatedPool": {"gate": np.zeros((2, 2))},
     "GemPool": {"p": np.full((), 3.0)},
     "GlobalGemPool": {"p": np.full((), 3.0)},
+    "DetailPreservingPool": {"alpha": np.zeros(3), "lam": np.zeros(3)},
     "AttentionPool": {
         "query": None,
         "query_kernel": (3, 1, 3),
@@ -65,7 +69,8 @@ WEIGHTS = {
         "positions": (65, 3),
     },
 }
-SIZED = ("SubsamplePool", "AttentionPool")
+SIZED = ("SubsamplePool", "DetailPreservingPool", "AttentionPool")
+LOGARITHMS = ("DetailPreservingPool",)
 OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions")
 SETTINGS |= {name: _BINS for name in POOLS if name.startswith("Adaptive")}
 SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Global")}
@@ -94,7 +99,10 @@ def _expected(name, *arrays, **more):
         )
     )
     settings = {n: value for n, value in _settings(name).items() if n not in OF_THE_MODULE}
-    return POOLS[name](**(WEIGHTS.get(name, {}) | arguments), **settings, **more)
+    weights = WEIGHTS.get(name, {})
+    if name in LOGARITHMS:
+        weights = {n: jnp.exp(start.astype(np.float32)) for n, start in weights.items()}
+    return POOLS[name](**(weights | arguments), **settings, **more)
 
 
 def _nnx(name, **settings):

@@ -49,9 +49,19 @@ _OTHERS = {
     "mixed_pool": lambda x, *a, **k: jaxpool.mixed_pool(x, 0.3, *a, **k),
     "gated_pool": lambda x, *a, **k: jaxpool.gated_pool(x, np.ones((3, 2), np.float32), *a, **k),
     "gem_pool": lambda x, *a, **k: jaxpool.gem_pool(x, 3.0, *a, **k),
+    "detail_preserving_pool": lambda x, *a, **k: jaxpool.detail_preserving_pool(x, 1.0, 1.5, *a, **k),
     "lip_pool": lambda x, *a, **k: jaxpool.lip_pool(x, x[..., :1], *a, **k),
 }
-_OF_OTHER_ARGUMENTS = ("adaptive_", "fractional_", "global_", "blur_", "polyphase_", "attention_")
+_OF_OTHER_ARGUMENTS = (
+    "adaptive_",
+    "fractional_",
+    "global_",
+    "blur_",
+    "polyphase_",
+    "attention_",
+    "spectral_",
+    "wavelet_",
+)
 FUNCTIONS = {
     name: _OTHERS.get(name, getattr(jaxpool, name))
     for name in dir(jaxpool)
@@ -75,6 +85,8 @@ IRREGULAR |= {name: getattr(jaxpool, name) for name in dir(jaxpool) if name.star
 IRREGULAR |= {
     "global_gem_pool": lambda x: jaxpool.global_gem_pool(x, 3.0),
     "blur_pool": jaxpool.blur_pool,
+    "spectral_pool": lambda x: jaxpool.spectral_pool(x, (14, 15)),
+    "wavelet_pool": jaxpool.wavelet_pool,
     "polyphase_pool": lambda x: jaxpool.polyphase_pool(x, (2, 2)),
     "attention_pool": lambda x: jaxpool.attention_pool(
         x, None, *np.ones((3, 64, 4, 16), np.float32), np.ones((4, 16, 8), np.float32)
@@ -86,6 +98,7 @@ _IN_PASSES = (
     "global_logsumexp_pool",
     "global_gem_pool",
     "polyphase_pool",
+    "spectral_pool",
     "attention_pool",
 )
 

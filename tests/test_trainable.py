@@ -35,6 +35,8 @@ def test_special_cases():
         yield jaxpool.gated_pool(x, high, *window), maximum
         yield jaxpool.gated_pool(x, low, *window), average
         yield jaxpool.gem_pool(x, 1.0, *window, eps=1e-30), average
+        yield jaxpool.detail_preserving_pool(x, 1e7, 2.0, *window), average
+        yield jaxpool.detail_preserving_pool(x, 0.5, 0.0, *window, symmetric=True), average
         yield jaxpool.lip_pool(x, jnp.zeros_like(x), *window), average
         yield jaxpool.lip_pool(x, x / 0.7, *window), jaxpool.soft_pool(x, *window, temperature=0.7)
         yield jaxpool.subsample_pool(x, 1.0, 0.0, *window), jaxpool.sum_pool(x, *window)
@@ -62,6 +64,28 @@ def test_binomial_filters_are_zhang_s():
     )
     for size, coefficients in filters.items():
         np.testing.assert_array_equal(blurred[size][blurred[size] > 0], coefficients)
+
+
+def test_details_are_what_is_above_the_mean_or_on_both_sides():
+    """Where the exponent is large one element counts; equal ones have the gradient of the average."""
+    x = np.float32([[0.0], [5.0], [5.0], [8.0]])
+
+    def pool(x, symmetric):
+        return jaxpool.detail_preserving_pool(x, 0.0, 20.0, (4,), symmetric=symmetric)[0, 0]
+
+    above, both, equal, gradient, curvature = interpret(
+        lambda x: (
+            pool(x, False),
+            pool(x, True),
+            pool(jnp.ones_like(x), False),
+            jax.grad(pool)(jnp.ones_like(x), False),
+            jax.hessian(lambda x: jaxpool.detail_preserving_pool(x, 1.0, 1.5, (4,), symmetric=True)[0, 0])(x),
+        ),
+        x,
+    )
+    np.testing.assert_allclose([above, both, equal], [8, 0, 1], atol=0.1)
+    np.testing.assert_allclose(gradient, np.full((4, 1), 0.25), rtol=1e-6)
+    assert np.all(np.isfinite(curvature))
 
 
 def test_lenet_s_activation():
@@ -239,6 +263,7 @@ def test_special_values():
                 "mixed": jaxpool.mixed_pool(x, 0.5, *window),
                 "gated": jaxpool.gated_pool(x, np.float32([0.1, 0.2]), *window),
                 "gem": jaxpool.gem_pool(x, 3.0, *window),
+                "details": jaxpool.detail_preserving_pool(x, 1.0, 1.5, *window),
                 "subsample": jaxpool.subsample_pool(x, 1.0, 0.0, *window),
                 "lip": jaxpool.lip_pool(x, jnp.zeros_like(x), *window),
                 "blur": jaxpool.blur_pool(x, 2, (2,)),
@@ -299,6 +324,7 @@ def test_other_dtypes(dtype):
     pools = {
         "mixed_pool": (0.3, (2, 2), (2, 2)),
         "gem_pool": (2.0, (2, 2), (2, 2)),
+        "detail_preserving_pool": (1.0, 1.5, (2, 2), (2, 2)),
         "subsample_pool": (0.2, 0.1, (2, 2), (2, 2)),
         "gated_pool": (np.float32([[0.1, 0.2], [0.3, -0.4]]), (2, 2), (2, 2)),
         "blur_pool": (3, (2, 2)),
@@ -322,6 +348,7 @@ def test_low_precision_accumulates_in_float32():
     for pool in (
         lambda x: jaxpool.mixed_pool(x, 0.5, (64, 64)),
         lambda x: jaxpool.gem_pool(x, 3.0, (64, 64)),
+        lambda x: jaxpool.detail_preserving_pool(x, 1.0, 1.5, (64, 64)),
         lambda x: jaxpool.lip_pool(x, jnp.zeros_like(x), (64, 64)),
         lambda x: jaxpool.subsample_pool(x, 1 / 4096, 0.0, (64, 64)),
     ):

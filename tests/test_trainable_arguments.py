@@ -74,6 +74,18 @@ _ATTENTION = {"query": None, **KERNELS}
             "gated_pool",
             {"gate": np.ones(4), **_WINDOW},
         ),
+        (
+            ValueError,
+            r"lam must have the shape \(\) or \(3,\), got \(2,\)",
+            "detail_preserving_pool",
+            {"alpha": 1.0, "lam": np.ones(2), **_WINDOW},
+        ),
+        (
+            TypeError,
+            "symmetric must be a bool, got 1",
+            "detail_preserving_pool",
+            {"alpha": 1.0, "lam": 1.0, **_WINDOW, "symmetric": 1},
+        ),
         (ValueError, "eps must be above 0 and finite, got 0", "gem_pool", {"p": 3.0, **_WINDOW, "eps": 0}),
         (ValueError, r"p must have the shape \(\) or \(3,\)", "global_gem_pool", {"p": np.ones(2)}),
         (
@@ -139,9 +151,10 @@ def test_mistakes_are_named(error, message, name, arguments):
         getattr(jaxpool, name)(**({"inputs": _X} | arguments))
 
 
-@pytest.mark.parametrize("name", ["polyphase_pool", "attention_pool"])
+@pytest.mark.parametrize("name", ["polyphase_pool", "attention_pool", "spectral_pool", "wavelet_pool"])
 def test_what_is_neither_windowed_nor_global_is_not_split(name):
     arguments = {"polyphase_pool": {"strides": (2, 1)}, "attention_pool": _ATTENTION}
+    arguments |= {"spectral_pool": {"output_shape": (3, 3)}, "wavelet_pool": {}}
     split = spatial(getattr(jaxpool, name), mesh=jax.make_mesh((2,), ("x",)), spec=P(None, "x"))
     with pytest.raises(ValueError, match="function must be a windowed or global pool"):
         split(_X, **arguments[name])

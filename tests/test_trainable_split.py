@@ -23,6 +23,7 @@ _PARAMETERS = {
     "gated": functools.partial(
         jaxpool.gated_pool, gate=np.linspace(-1, 1, 9, dtype=np.float32).reshape(3, 3)
     ),
+    "details": functools.partial(jaxpool.detail_preserving_pool, alpha=np.float32([2, 3, 4]), lam=1.5),
     "gem": functools.partial(jaxpool.gem_pool, p=np.float32([2, 3, 4])),
     "max blur": functools.partial(jaxpool.max_blur_pool),
 }

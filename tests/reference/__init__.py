@@ -52,6 +52,9 @@ from tests.reference.smooth import soft_pool as soft_pool
 from tests.reference.smooth import stochastic_choices as stochastic_choices
 from tests.reference.smooth import stochastic_gradient as stochastic_gradient
 from tests.reference.smooth import stochastic_pool_expectation as stochastic_pool_expectation
+from tests.reference.spectral import spectral_pool as spectral_pool
+from tests.reference.spectral import wavelet_pool as wavelet_pool
+from tests.reference.spectral import wavelet_unpool as wavelet_unpool
 from tests.reference.statistics import median_pool as median_pool
 from tests.reference.statistics import quantile_gradient as quantile_gradient
 from tests.reference.statistics import quantile_pool as quantile_pool
@@ -59,6 +62,7 @@ from tests.reference.statistics import std_gradient as std_gradient
 from tests.reference.statistics import std_pool as std_pool
 from tests.reference.statistics import var_gradient as var_gradient
 from tests.reference.statistics import var_pool as var_pool
+from tests.reference.trainable import detail_preserving_pool as detail_preserving_pool
 from tests.reference.trainable import gated_pool as gated_pool
 from tests.reference.trainable import gem_pool as gem_pool
 from tests.reference.trainable import global_gem_pool as global_gem_pool

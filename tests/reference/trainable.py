@@ -61,6 +61,20 @@ def global_gem_pool(inputs, p, axis=None, *, eps=1e-6, where=None, keepdims=Fals
     return result.astype(dtype)
 
 
+def detail_preserving_pool(inputs, alpha, lam, *arguments, symmetric=False, dtype=None, **options):
+    """The average, weighted by powers of distances from the mean; 0 where a window has no element."""
+
+    def function(elements, taps, others, parameters):
+        if len(elements) == 0:
+            return 0.0
+        distances = elements - np.mean(elements)
+        details = distances if symmetric else np.maximum(distances, 0)
+        weights = parameters[0] + np.sqrt(details**2 + 1e-3**2) ** parameters[1]
+        return np.sum(weights * elements) / np.sum(weights)
+
+    return _pool(function, inputs, (), (alpha, lam), *arguments, dtype=dtype, **options)
+
+
 def lip_pool(inputs, logits, *arguments, dtype=None, **options):
     """The average, weighted by the exponentials of the logits; 0 where a window has no element."""
 
