@@ -24,9 +24,11 @@ from jaxpool._ops import (
     gem,
     general,
     max_min,
+    morphology,
     polyphase,
     random,
     rank,
+    residues,
     smooth,
     spread,
     sum_avg,
@@ -142,3 +144,10 @@ GemPool = _module(gem.gem_pool)
 GlobalGemPool = _module(gem.global_gem_pool)
 LipPool = _module(attention.lip_pool)
 AttentionPool = _module(attention.attention_pool)
+Dilate = _module(morphology.dilate)
+Erode = _module(morphology.erode)
+Open = _module(morphology.open)
+Close = _module(morphology.close)
+Gradient = _module(residues.gradient)
+TopHat = _module(residues.top_hat)
+BlackHat = _module(residues.black_hat)

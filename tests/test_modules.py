@@ -19,9 +19,10 @@ from tests.cases import CASES, random
 from tests.programs import interpret
 
 POOLS = {
-    "".join(map(str.capitalize, name.split("_"))): getattr(jaxpool, name)
-    for name in dir(jaxpool)
-    if inspect.isfunction(getattr(jaxpool, name)) and name != "output_shape"
+    "".join(map(str.capitalize, name.split("_"))): function
+    for home in (jaxpool, jaxpool.morphology)
+    for name, function in vars(home).items()
+    if inspect.isfunction(function) and name != "output_shape"
 }
 ARRAYS = ("key", "inputs", "logits", "values", "indices", "where", "random_samples")
 INPUTS = np.random.RandomState(0).rand(2, 8, 8, 3).astype(np.float32)
@@ -41,12 +42,19 @@ SETTINGS = {
     "BlurPool": {"strides": [2, 1], "padding": "EDGE"},
     "PolyphasePool": {"strides": [2, 1]},
     "AttentionPool": {"num_heads": 1, "num_positions": 65},
+    "Open": {"kernel": [[False, True], [True, True]], "window_dilation": [1, 2]},
+    "Close": {"kernel": [2, 3]},
+    "Gradient": {"kernel": [3, 1]},
+    "TopHat": {"kernel": [3, 3]},
+    "BlackHat": {"kernel": [2, 2]},
 }
 # What a module learns, and what it starts from where it is not drawn at random.
 WEIGHTS = {
     "SubsamplePool": {"coefficient": np.full(3, 0.25), "bias": np.zeros(3)},
     "MixedPool": {"alpha": np.full((), 0.5)},
     "GatedPool": {"gate": np.zeros((2, 2))},
+    "Dilate": {"kernel": np.zeros((2, 2))},
+    "Erode": {"kernel": np.zeros((2, 2))},
     "GemPool": {"p": np.full((), 3.0)},
     "GlobalGemPool": {"p": np.full((), 3.0)},
     "AttentionPool": {
@@ -61,8 +69,8 @@ WEIGHTS = {
         "positions": (65, 3),
     },
 }
-SIZED = ("SubsamplePool", "AttentionPool")
-OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions")
+SIZED = ("SubsamplePool", "AttentionPool", "Dilate", "Erode")
+OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions", "window_shape")
 SETTINGS |= {name: _BINS for name in POOLS if name.startswith("Adaptive")}
 SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Global")}
 MASKED = [
@@ -89,7 +97,9 @@ def _expected(name, *arrays, **more):
             strict=False,
         )
     )
-    settings = {n: value for n, value in _settings(name).items() if n not in OF_THE_MODULE}
+    settings = {
+        n: value for n, value in _settings(name).items() if n in inspect.signature(POOLS[name]).parameters
+    }
     return POOLS[name](**(WEIGHTS.get(name, {}) | arguments), **settings, **more)
 
 
@@ -105,10 +115,8 @@ def _modules(package):
 
 
 def test_one_module_for_each_function_in_the_same_order():
-    functions = [n for n in dir(jaxpool) if inspect.isfunction(getattr(jaxpool, n)) and n != "output_shape"]
-    names = ["".join(map(str.capitalize, function.split("_"))) for function in functions]
     for package in (linen_pool, nnx_pool):
-        assert set(_modules(package)) == {"Pooling", *names}
+        assert set(_modules(package)) == {"Pooling", *POOLS}
     assert _modules(linen_pool) == _modules(nnx_pool)
 
 
@@ -123,14 +131,15 @@ def test_arguments_are_the_function_s(name):
     arguments = list(inspect.signature(getattr(nnx_pool, name)).parameters.values())
     assert (arguments[-1].name == "rngs") == (name in RANDOM or name == "AttentionPool")
     assert (arguments[0].name == "num_features") == (name in SIZED)
-    other = ("rngs", "num_features", *OF_THE_MODULE)
+    of_the_module = set(OF_THE_MODULE) - set(inspect.signature(POOLS[name]).parameters)
+    other = ("rngs", "num_features", *of_the_module)
     assert [p for p in arguments if p.name not in other] == expected
     linen = inspect.signature(getattr(linen_pool, name)).parameters
     # Linen's modules have a method `init`, so the argument of this name has another there.
     assert [
         p.replace(name="init") if n == "init_value" else p
         for n, p in linen.items()
-        if n not in ("parent", "name", *OF_THE_MODULE)
+        if n not in ("parent", "name", *of_the_module)
     ] == expected
 
 
@@ -252,7 +261,8 @@ def test_every_case(case):
 def test_documentation_and_pickling(name, package):
     cls = getattr(package, name)
     assert cls.__name__ == cls.__qualname__ == name
-    assert f"jaxpool.{POOLS[name].__name__}" in inspect.getdoc(cls)
+    home = jaxpool.morphology if POOLS[name] in vars(jaxpool.morphology).values() else jaxpool
+    assert f"`{home.__name__}.{POOLS[name].__name__}`" in inspect.getdoc(cls)
     settings = {
         "init_value" if n == "init" and package is linen_pool else n: v for n, v in _settings(name).items()
     }
@@ -263,6 +273,22 @@ def test_documentation_and_pickling(name, package):
         assert getattr(copy, argument) == getattr(module, argument)
         assert not isinstance(getattr(copy, argument), list)
         assert np.array_equal(getattr(copy, argument), value)
+
+
+def test_masks_of_cells_are_hashable():
+    mask = np.array([[False, True], [True, True]])
+    modules = nnx_pool.Open(mask), linen_pool.Open(mask)
+    assert [module.kernel for module in modules] == [((False, True), (True, True))] * 2
+    assert isinstance(hash(modules[1]), int)
+    chex.assert_trees_all_equal(modules[0](INPUTS), jaxpool.morphology.open(INPUTS, mask))
+
+
+def test_an_element_for_each_channel():
+    module = nnx_pool.Dilate(3, (2, 3), per_channel=True)
+    assert module.kernel.shape == (2, 3, 3)
+    chex.assert_trees_all_equal(module(INPUTS), jaxpool.morphology.dilate(INPUTS, (2, 3)))
+    variables = linen_pool.Erode((2, 3), per_channel=True).init(jax.random.key(0), INPUTS)
+    assert variables["params"]["kernel"].shape == (2, 3, 3)
 
 
 @pytest.mark.parametrize("package", [linen_pool, nnx_pool])
