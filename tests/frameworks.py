@@ -46,6 +46,7 @@ class Framework:
     layout: str
     run: Callable  # (call, inputs, names) gives the outputs and a function from cotangents to gradients
     gradients: bool = True
+    pools: str = "pool"  # a pattern of the names that the page must have
 
     def names(self):
         return {name: installed(module) for name, module in self.modules.items()}
@@ -104,6 +105,10 @@ def _by_tensorflow(call, x, names):
     return [outputs.numpy()], lambda cotangent: tape.gradient(outputs, x, cotangent).numpy()
 
 
+def _by_numpy(call, x, names):
+    return [eval(call, names | {"x": x})], None
+
+
 def _by_onnx(call, x, names):
     operators = {
         op: functools.partial(run_operator, op, names["onnx"], names["ort"]) for op in ONNX_OPERATORS
@@ -144,4 +149,24 @@ FRAMEWORKS = {
     "Haiku": Framework({"hk": "haiku"}, "channels last", _by_haiku),
     "Equinox": Framework({"eqx": "equinox"}, "channels, no batch", by_jax),
     "ONNX": Framework({"onnx": "onnx", "ort": "onnxruntime"}, "channels first", _by_onnx, gradients=False),
+    "SciPy": Framework(
+        {"ndimage": "scipy.ndimage"},
+        "no channels",
+        _by_numpy,
+        gradients=False,
+        pools="^grey_|tophat|^morphological_gradient",
+    ),
+    "scikit-image": Framework(
+        {"ski": "skimage.morphology"},
+        "no channels",
+        _by_numpy,
+        gradients=False,
+        pools=r"^(dilation|erosion|opening|closing|\w+_tophat)$",
+    ),
+    "Kornia": Framework(
+        {"km": "kornia.morphology", "torch": "torch"},
+        "channels first",
+        by_torch,
+        pools="^(dilation|erosion|opening|closing|gradient|.*_hat)$",
+    ),
 }
