@@ -275,22 +275,6 @@ def test_documentation_and_pickling(name, package):
         assert np.array_equal(getattr(copy, argument), value)
 
 
-def test_masks_of_cells_are_hashable():
-    mask = np.array([[False, True], [True, True]])
-    modules = nnx_pool.Open(mask), linen_pool.Open(mask)
-    assert [module.kernel for module in modules] == [((False, True), (True, True))] * 2
-    assert isinstance(hash(modules[1]), int)
-    chex.assert_trees_all_equal(modules[0](INPUTS), jaxpool.morphology.open(INPUTS, mask))
-
-
-def test_an_element_for_each_channel():
-    module = nnx_pool.Dilate(3, (2, 3), per_channel=True)
-    assert module.kernel.shape == (2, 3, 3)
-    chex.assert_trees_all_equal(module(INPUTS), jaxpool.morphology.dilate(INPUTS, (2, 3)))
-    variables = linen_pool.Erode((2, 3), per_channel=True).init(jax.random.key(0), INPUTS)
-    assert variables["params"]["kernel"].shape == (2, 3, 3)
-
-
 @pytest.mark.parametrize("package", [linen_pool, nnx_pool])
 def test_mistakes_are_named(package):
     with pytest.raises(TypeError, match="window_shape"):
