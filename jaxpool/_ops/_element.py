@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.core import Tracer
 
 from jaxpool._arguments import as_integers
 from jaxpool._lowering.order import first, identity, precedes
@@ -30,7 +31,7 @@ class Element(NamedTuple):
     shape: tuple[int, ...]
     cells: tuple[int, ...]
     offsets: tuple[Array, ...] = ()
-    """None where the element is flat."""
+    """Of all cells, or none where the element is flat."""
 
     @property
     def is_box(self) -> bool:
@@ -92,7 +93,7 @@ def _with_offsets(kernel: Array, ndim: int, channels: tuple[int, Any] | None, pe
 
 
 def _as_flat(kernel: Any) -> np.ndarray:
-    if isinstance(kernel, jax.core.Tracer):
+    if isinstance(kernel, Tracer):
         raise TypeError(f"kernel must be known before the program runs where it is a mask, got {kernel}.")
     try:
         mask = np.asarray(kernel)
@@ -135,8 +136,8 @@ def _value(
 @_value.defjvp
 def _value_jvp(order: str, cells: tuple[int, ...], primals: Any, tangents: Any) -> tuple[Array, Array]:
     """The derivative of a selection is the same selection, and that of what is added in the selected cell."""
-    inputs, _, window = primals
-    candidates = _candidates(*primals, order, cells)
+    inputs, offsets, window = primals
+    candidates = _candidates(inputs, offsets, window, order, cells)
     value = lax.full_like(candidates[0][0], identity(order, inputs.dtype))
     index, some = lax.full_like(value, 0, window.index_dtype), jnp.zeros((1,) * value.ndim, np.bool_)
     for cell, (candidate, there) in zip(cells, candidates, strict=True):
