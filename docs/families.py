@@ -46,6 +46,15 @@ FAMILIES = {
         "lip_pool": "jaxpool.lip_pool(photo, logits, (6, 6), (6, 6))",
         "attention_pool": "jaxpool.attention_pool(photo, query, eye, eye, eye, out, axis=(0, 1))",
     },
+    "Morphology": {
+        "morphology.dilate": "jaxpool.morphology.dilate(photo, disk)",
+        "morphology.erode": "jaxpool.morphology.erode(photo, disk)",
+        "morphology.open": "jaxpool.morphology.open(photo, disk)",
+        "morphology.close": "jaxpool.morphology.close(photo, disk)",
+        "morphology.gradient": "jaxpool.morphology.gradient(photo, (3, 3))",
+        "morphology.top_hat": "jaxpool.morphology.top_hat(photo, disk)",
+        "morphology.black_hat": "jaxpool.morphology.black_hat(photo, disk)",
+    },
     "Adaptive": {
         "adaptive_avg_pool": "jaxpool.adaptive_avg_pool(photo, (25, 25))",
         "adaptive_max_pool": "jaxpool.adaptive_max_pool(photo, (25, 25))",

@@ -1,6 +1,7 @@
 """Pooling for JAX: complete, exact and fast."""
 
 from jaxpool import analysis as analysis
+from jaxpool import morphology as morphology
 from jaxpool import sharding as sharding
 from jaxpool._ops.adaptive import adaptive_avg_pool as adaptive_avg_pool
 from jaxpool._ops.adaptive import adaptive_max_pool as adaptive_max_pool

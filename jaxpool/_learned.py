@@ -78,6 +78,20 @@ def _attention_positions(settings: _Settings, channels: int) -> Start | None:
     return None if tokens is None else Start((tokens, channels), normal(channels**-0.5))
 
 
+def _element(settings: _Settings, channels: int) -> Start:
+    return Start((*settings["window_shape"], *[channels] * settings["per_channel"]), zeros)
+
+
+_WINDOW_SHAPE = Parameter(
+    "window_shape", Parameter.POSITIONAL_OR_KEYWORD, annotation="Sequence[SupportsIndex]"
+)
+_STRUCTURING = Learned(
+    {"kernel": _element},
+    sized=True,
+    settings=(_WINDOW_SHAPE,),
+    about="It starts as zeros, a flat box of `window_shape`; with `per_channel` as one for each channel.",
+)
+
 _LEARNED = {
     "subsample_pool": Learned(
         {
@@ -120,4 +134,6 @@ _LEARNED = {
         "The query is the mean of the tokens, or with `learned_query` one that is learned. There are "
         "positions where their number is given: that of the tokens, and one more for the mean.",
     ),
+    "dilate": _STRUCTURING,
+    "erode": _STRUCTURING,
 }

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxpool import morphology
 from jaxpool._learned import learned
 
 # The arguments that differ from call to call. All others are a module's own.
@@ -72,13 +73,14 @@ def call(
 
 def class_namespace(function: Callable, module: str) -> dict[str, Any]:
     """The name, home and documentation of a pool's module."""
+    place = f"morphology.{function.__name__}" if function in vars(morphology).values() else function.__name__
     summary = (inspect.getdoc(function) or "").partition("\n")[0]
     name = "".join(word.capitalize() for word in function.__name__.split("_"))
     arrays = ", ".join(f"`{array}`" for array in call_signature(function).parameters)
     weights = ", ".join(f"`{array}`" for array in learned(function).starts)
     doc = (
         f"{summary}\n\n"
-        f"A module that applies `jaxpool.{function.__name__}`; its arguments are the function's, in the same "
+        f"A module that applies `jaxpool.{place}`; its arguments are the function's, in the same "
         f"order, without its arrays. "
         + (
             f"It learns {weights}, in float32. {learned(function).about}"
@@ -88,7 +90,7 @@ def class_namespace(function: Callable, module: str) -> dict[str, Any]:
         + "\n\n"
         f"Call it with the arrays of the function: {arrays}.\n\n"
         "Returns:\n"
-        f"  What `jaxpool.{function.__name__}` returns."
+        f"  What `jaxpool.{place}` returns."
     )
     if is_random(function):
         doc += (
@@ -99,5 +101,7 @@ def class_namespace(function: Callable, module: str) -> dict[str, Any]:
 
 
 def freeze(value: Any) -> Any:
-    """Lists become tuples, at any depth, for modules must be hashable."""
+    """Lists and masks become tuples, at any depth, for modules must be hashable."""
+    if isinstance(value, np.ndarray) and value.dtype == np.bool_:
+        value = value.tolist()
     return tuple(map(freeze, value)) if isinstance(value, list | tuple) else value

@@ -63,6 +63,11 @@ class Axis:
         return dense and not (self.low or self.high or self.length % self.size)
 
     @property
+    def inside(self) -> bool:
+        """Whether all cells of windows are elements."""
+        return not (self.low or self.high)
+
+    @property
     def whole(self) -> bool:
         """Whether the only window is the axis itself."""
         return self.size == self.length and self.dilation == 1 and not (self.low or self.high)
@@ -180,7 +185,7 @@ class Shard:
     @property
     def inside(self) -> bool:
         """Whether all cells of all devices are elements."""
-        return not (self.axis.low or self.axis.high)
+        return self.axis.inside
 
     def element_counts(self, include_padding: bool = False) -> np.ndarray:
         """How many elements each window of all devices has."""

@@ -26,10 +26,12 @@ from jaxpool._ops import (
     gem,
     general,
     max_min,
+    morphology,
     polyphase,
     pyramid,
     random,
     rank,
+    residues,
     roi_align,
     roi_pool,
     smooth,
@@ -134,3 +136,10 @@ PsRoiAlign = _module(roi_align.ps_roi_align)
 PsRoiPool = _module(roi_pool.ps_roi_pool)
 MultiscaleRoiAlign = _module(roi_align.multiscale_roi_align)
 CropAndResize = _module(crop.crop_and_resize)
+Dilate = _module(morphology.dilate)
+Erode = _module(morphology.erode)
+Open = _module(morphology.open)
+Close = _module(morphology.close)
+Gradient = _module(residues.gradient)
+TopHat = _module(residues.top_hat)
+BlackHat = _module(residues.black_hat)

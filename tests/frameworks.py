@@ -46,6 +46,7 @@ class Framework:
     layout: str
     run: Callable  # (call, inputs, names) gives the outputs and a function from cotangents to gradients
     gradients: bool = True
+    pools: str = "pool"  # a pattern of the names that the page must have
 
     def names(self):
         return {name: installed(module) for name, module in self.modules.items()}
@@ -147,11 +148,33 @@ FRAMEWORKS = {
     "Flax": Framework({"nn": "flax.linen", "nnx": "flax.nnx"}, "channels last", by_jax),
     "Haiku": Framework({"hk": "haiku"}, "channels last", _by_haiku),
     "Equinox": Framework({"eqx": "equinox"}, "channels, no batch", by_jax),
-    "SciPy signals": Framework({"signal": "scipy.signal"}, "channels last", _by_numpy, gradients=False, pools=""),
+    "SciPy signals": Framework(
+        {"signal": "scipy.signal"}, "channels last", _by_numpy, gradients=False, pools=""
+    ),
     "PyWavelets": Framework(
         {"pywt": "pywt", "np": "numpy"}, "channels last", _by_numpy, gradients=False, pools=""
     ),
     "ONNX": Framework({"onnx": "onnx", "ort": "onnxruntime"}, "channels first", _by_onnx, gradients=False),
+    "SciPy": Framework(
+        {"ndimage": "scipy.ndimage"},
+        "no channels",
+        _by_numpy,
+        gradients=False,
+        pools="^grey_|tophat|^morphological_gradient",
+    ),
+    "scikit-image": Framework(
+        {"ski": "skimage.morphology"},
+        "no channels",
+        _by_numpy,
+        gradients=False,
+        pools=r"^(dilation|erosion|opening|closing|\w+_tophat)$",
+    ),
+    "Kornia": Framework(
+        {"km": "kornia.morphology", "torch": "torch"},
+        "channels first",
+        by_torch,
+        pools="^(dilation|erosion|opening|closing|gradient|.*_hat)$",
+    ),
     "scikit-image and xarray": Framework(
         {"measure": "skimage.measure", "xr": "xarray", "np": "numpy"},
         "no channels",

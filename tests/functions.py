@@ -259,6 +259,58 @@ TRAINABLE = (
     _trainable("lip_pool", _logits),
     _trainable("lip_pool", _one_channel, " of one channel"),
 )
-FUNCTIONS = SIMPLE + COMPOSED + TRAINABLE
+
+# ------------------------------------------------------------------------------------------------- morphology
+
+
+def mask_of(window_shape):
+    """A mask that its reflection differs from, and that is all of a window of two cells only."""
+    mask = np.arange(int(np.prod(window_shape))) % 4 < 2
+    return mask.reshape(window_shape)
+
+
+def _flat(name: str) -> Function:
+    oracle = getattr(reference.morphology, name)
+
+    def jvp(inputs, tangent, k, *arguments, **options):
+        indices = oracle(inputs, mask_of(k), *arguments, **options)[1]
+        return reference.pick(tangent, indices, len(k), channel_axis=options.get("channel_axis", -1))
+
+    def vjp(inputs, cotangent, k, *arguments, **options):
+        indices = oracle(inputs, mask_of(k), *arguments, **options)[1]
+        axis = options.get("channel_axis", -1)
+        return reference.scatter_add(cotangent, indices, inputs.shape, len(k), channel_axis=axis)
+
+    return Function(
+        f"{name} mask",
+        lambda x, k, *a, **options: getattr(jaxpool.morphology, name)(x, mask_of(k), *a, **options),
+        lambda x, k, *a, **options: oracle(x, mask_of(k), *a, **options)[0],
+        jvp,
+        vjp,
+        "same",
+        special=True,
+    )
+
+
+def _structured(name: str, kernel: Callable, form: str = "") -> Function:
+    def bound(package, xp):
+        def apply(inputs, window_shape, *arguments, **options):
+            (made,) = kernel(inputs, xp, window_shape, options.get("channel_axis", -1))
+            own = made.ndim > len(window_shape)
+            return getattr(package, name)(inputs, made, *arguments, per_channel=own, **options)
+
+        return apply
+
+    return Function(name + form, bound(jaxpool.morphology, jnp), _first(bound(reference.morphology, np)))
+
+
+MORPHOLOGY = (
+    _structured("dilate", _gate),
+    _flat("dilate"),
+    _structured("erode", _gate),
+    _structured("erode", _one_gate, " shared"),
+    _flat("erode"),
+)
+FUNCTIONS = SIMPLE + COMPOSED + TRAINABLE + MORPHOLOGY
 # One of each kind of derivative rule, for checks whose cost grows with the number of functions.
 KINDS = tuple(f for f in SIMPLE if f.name in ("max_pool", "avg_pool count_include_pad=False", "pool"))

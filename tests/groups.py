@@ -13,7 +13,7 @@ import numpy as np
 
 import jaxpool
 from tests import reference
-from tests.functions import Function, Group, linear, mean_of, selecting
+from tests.functions import Function, Group, linear, mask_of, mean_of, selecting
 from tests.image_groups import PYRAMIDS, REGIONS, SPECTRAL
 
 # ------------------------------------------------------------------------------------ adaptive and fractional
@@ -295,4 +295,34 @@ GEM = (
     _global_gem("masked", (2, 3, 4, 2), masked=True, keepdims=True),
     _global_gem("one axis", (3, 4), axis=0),
 )
-GROUPS = ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + SAMPLING + GEM + SPECTRAL + PYRAMIDS + REGIONS
+
+
+def _morphological(name: str, kernel: Any, result: str, **options: Any) -> Function:
+    oracle = {"open": "opening", "close": "closing"}.get(name, name)
+    oracle_kernel = np.ones(kernel, bool) if isinstance(kernel, tuple) else kernel
+    return Function(
+        name,
+        lambda x: getattr(jaxpool.morphology, name)(x, kernel, **options),
+        lambda x: getattr(reference.morphology, oracle)(x, oracle_kernel, **options),
+        result=result,
+    )
+
+
+_RESIDUES = ("open", "close", "gradient", "top_hat", "black_hat")
+_OFFSETS = np.random.RandomState(0).randn(2, 3, 2).astype(np.float32)
+MORPHOLOGY = tuple(
+    Group(f"morphology {name}", shape, tuple(_morphological(f, kernel, **options) for f in _RESIDUES))
+    for name, shape, kernel, options in (
+        ("1d", (2, 7, 2), (4,), {"result": "same"}),
+        ("offsets", (1, 5, 4, 2), _OFFSETS, {"result": "mean", "per_channel": True}),
+        (
+            "mask",
+            (1, 2, 6, 5),
+            mask_of((2, 3)),
+            {"result": "same", "channel_axis": 1, "window_dilation": (2, 1)},
+        ),
+    )
+)
+GROUPS = (
+    ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + SAMPLING + GEM + MORPHOLOGY + SPECTRAL + PYRAMIDS + REGIONS
+)

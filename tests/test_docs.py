@@ -19,6 +19,7 @@ import pytest
 import jaxpool
 import jaxpool.analysis
 import jaxpool.linen
+import jaxpool.morphology
 import jaxpool.nnx
 
 ROOT = Path(__file__).parents[1]
@@ -104,7 +105,10 @@ def _public(module):
     }
 
 
-FUNCTIONS = sorted(_public(jaxpool))
+FUNCTIONS = [
+    *sorted(_public(jaxpool)),
+    *(f"morphology.{name}" for name in sorted(_public(jaxpool.morphology))),
+]
 MODULES = [
     f"{module.__name__}.{name}"
     for module in (jaxpool.linen, jaxpool.nnx)

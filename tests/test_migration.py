@@ -147,6 +147,13 @@ def _sample_of(sequence, n, o):
     return np.mean(u[np.all(inner == sequence[1:-1], axis=1)])
 
 
+def _element(names):
+    """Filters of TensorFlow, a mask, and offsets, for windows of two axes with three channels, or none."""
+    rng, k = np.random.RandomState(3), names["k"]
+    made = {"f": rng.randn(*k, *[3] * names.get("per_channel", False)).astype(np.float32)}
+    return made | {"mask": np.arange(math.prod(k)).reshape(k) % 4 < 2, "inf": np.inf}
+
+
 NAMED = _vary(p=("valid", "same"))
 UPPER = _vary(p=("VALID", "SAME"))
 # TensorFlow 2.21 raises in the gradient of tf.nn.max_pool and avg_pool in three dimensions, the third turn.
@@ -159,6 +166,11 @@ DIVIDES = Row(variations=_vary(spatial=((12, 9, 8),), o=((4, 3, 2), (1, 1, 1), (
 ADAPTIVE = Row(variations=_vary(o=((4, 3, 5), (1, 1, 1), (7, 8, 5))))
 # TensorFlow and Keras have no other sizes here: Keras makes NaN of some by rounding.
 KERAS_ADAPTIVE = Row(variations=_vary(spatial=((11, 9, 8),), o=((4, 3, 2), (5, 4, 3), (2, 1, 8))))
+DILATION = Row((2,), _vary(p=("VALID", "SAME"), per_channel=(True,)), _element)
+ELEMENT = Row(derived=_element)
+BOX = Row(variations=[{}, {"k": (4, 4, 2)}])
+ODD = Row((2,), [{"k": (3, 5)}], _element)
+FLAT = Row((2,), derived=_element)
 POOL = Row(variations=_vary(p=("VALID", "SAME"), init=(0.0,), f=(jax.lax.add,)))
 DAUBECHIES = _vary(w=("haar", "db2", "db4"))
 # Equinox allows no window less than its padding and stride together where it hangs over.
@@ -225,6 +237,9 @@ ROWS = {
         'tf.nn.pool(x, k, "AVG", dilations=d)': Row(),
         "tf.nn.fractional_max_pool(x, r, True, b, seed)[0]": FRACTIONAL,
         "tf.nn.fractional_avg_pool(x, r, True, b, seed)[0]": FRACTIONAL,
+        'tf.nn.dilation2d(x, f, (1, *s, 1), p, "NHWC", (1, 1, 1, 1))': DILATION,
+        'tf.nn.dilation2d(x, f, (1, 1, 1, 1), p, "NHWC", (1, *d, 1))': DILATION,
+        'tf.nn.erosion2d(x, f, (1, *s, 1), p, "NHWC", (1, 1, 1, 1))': DILATION,
     },
     "Flax": {
         "nn.max_pool(x, k, s, p)": Row(variations=UPPER),
@@ -272,6 +287,34 @@ ROWS = {
         "GlobalLpPool(x, p=n)": Row(variations=_vary(n=(1, 2, 3))),
         "MaxUnpool(x, indices, kernel_shape=k, strides=s)": Row(derived=_pool_first_for_onnx),
     },
+    "SciPy": {
+        "ndimage.grey_dilation(x, k)": BOX,
+        "ndimage.grey_erosion(x, k)": BOX,
+        'ndimage.grey_dilation(x, footprint=mask, mode="constant", cval=-inf)': ELEMENT,
+        'ndimage.grey_erosion(x, footprint=mask, mode="constant", cval=inf)': ELEMENT,
+        'ndimage.grey_dilation(x, structure=f, mode="constant", cval=-inf)': ELEMENT,
+        'ndimage.grey_erosion(x, structure=f, mode="constant", cval=inf)': ELEMENT,
+        "ndimage.grey_opening(x, k)": BOX,
+        "ndimage.grey_closing(x, k)": BOX,
+        "ndimage.morphological_gradient(x, k)": BOX,
+        "ndimage.white_tophat(x, k)": BOX,
+        "ndimage.black_tophat(x, k)": BOX,
+    },
+    "scikit-image": {
+        f'ski.{name}(x, mask, mode="ignore")': ODD
+        for name in ("dilation", "erosion", "opening", "closing", "white_tophat", "black_tophat")
+    },
+    "Kornia": {
+        "km.dilation(x, mask.float())": FLAT,
+        "km.erosion(x, mask.float())": FLAT,
+        "km.dilation(x, torch.ones(k), f)": FLAT,
+        "km.erosion(x, torch.ones(k), f)": FLAT,
+        "km.opening(x, mask.float())": FLAT,
+        "km.closing(x, mask.float())": FLAT,
+        "km.gradient(x, mask.float())": FLAT,
+        "km.top_hat(x, mask.float())": FLAT,
+        "km.bottom_hat(x, mask.float())": FLAT,
+    },
     "scikit-image and xarray": {
         "measure.block_reduce(x, k)": Row(),
         "measure.block_reduce(x, k, np.mean)": Row(),
@@ -286,9 +329,6 @@ ROWS = {
         'xr.DataArray(x).coarsen(w, "pad").max()': Row(derived=_coarse_with_nan),
         'xr.DataArray(x).coarsen(w, "pad").median()': Row(derived=_coarse),
     },
-}
-
-ROWS |= {
     "SciPy signals": {
         "signal.resample(x, n, axis=1)": Row((1,), _vary(n=(4, 5, 16))),
         "signal.resample(signal.resample(x, n, axis=1), m, axis=2)": Row((2,), _vary(n=(4, 5), m=(3,))),
@@ -364,7 +404,7 @@ def test_a_wrong_result_is_noticed():
 # ------------------------------------------------------------------------------ what the page says besides
 
 
-def _public(module, pattern=r"pool(ing)?"):
+def _public(module, pattern):
     """The names in a module that have to do with pools."""
     return {n for n in dir(module) if re.search(pattern, n, re.IGNORECASE) and not n.startswith("_")}
 
@@ -376,7 +416,7 @@ def test_page_names_all_pools(name):
         pools = {s.name for s in modules["onnx"].defs.get_all_schemas() if "pool" in s.name.lower()}
     else:
         homes = [m.nn if n in ("tf", "eqx") else m for n, m in modules.items() if n != "torch"]
-        pools = set().union(*map(_public, homes))
+        pools = set().union(*(_public(home, FRAMEWORKS[name].pools) for home in homes))
         pools -= {"pooling"}  # flax.linen's file
     text = "".join(f"{SECTIONS[name]} ".replace("Nd", f"{N}d").replace("ND", f"{N}D") for N in (1, 2, 3))
     assert len(pools) >= 4

@@ -19,9 +19,10 @@ from tests.cases import CASES, random
 from tests.programs import interpret
 
 POOLS = {
-    "".join(map(str.capitalize, name.split("_"))): getattr(jaxpool, name)
-    for name in dir(jaxpool)
-    if inspect.isfunction(getattr(jaxpool, name)) and name != "output_shape"
+    "".join(map(str.capitalize, name.split("_"))): function
+    for home in (jaxpool, jaxpool.morphology)
+    for name, function in vars(home).items()
+    if inspect.isfunction(function) and name != "output_shape"
 }
 ARRAYS = ("key", "inputs", "logits", "values", "indices", "where", "random_samples")
 INPUTS = np.random.RandomState(0).rand(2, 8, 8, 3).astype(np.float32)
@@ -48,12 +49,19 @@ SETTINGS = {
     "WaveletPool": {"strides": [2, 1], "wavelet": "db2", "bands": "all"},
     "WaveletUnpool": {"strides": [2, 2], "output_shape": [15, 6], "channel_axis": 1},
     "AttentionPool": {"num_heads": 1, "num_positions": 65},
+    "Open": {"kernel": [[False, True], [True, True]], "window_dilation": [1, 2]},
+    "Close": {"kernel": [2, 3]},
+    "Gradient": {"kernel": [3, 1]},
+    "TopHat": {"kernel": [3, 3]},
+    "BlackHat": {"kernel": [2, 2]},
 }
 # What a module learns, and what it starts from where it is not drawn at random.
 WEIGHTS = {
     "SubsamplePool": {"coefficient": np.full(3, 0.25), "bias": np.zeros(3)},
     "MixedPool": {"alpha": np.full((), 0.5)},
     "GatedPool": {"gate": np.zeros((2, 2))},
+    "Dilate": {"kernel": np.zeros((2, 2))},
+    "Erode": {"kernel": np.zeros((2, 2))},
     "GemPool": {"p": np.full((), 3.0)},
     "GlobalGemPool": {"p": np.full((), 3.0)},
     "DetailPreservingPool": {"alpha": np.zeros(3), "lam": np.zeros(3)},
@@ -72,6 +80,8 @@ WEIGHTS = {
 SIZED = ("SubsamplePool", "DetailPreservingPool", "AttentionPool")
 LOGARITHMS = ("DetailPreservingPool",)
 OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions")
+SIZED = ("SubsamplePool", "AttentionPool", "Dilate", "Erode")
+OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions", "window_shape")
 SETTINGS |= {name: _BINS for name in POOLS if name.startswith("Adaptive")}
 SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Global")}
 MASKED = [
@@ -103,6 +113,10 @@ def _expected(name, *arrays, **more):
     if name in LOGARITHMS:
         weights = {n: jnp.exp(start.astype(np.float32)) for n, start in weights.items()}
     return POOLS[name](**(weights | arguments), **settings, **more)
+    settings = {
+        n: value for n, value in _settings(name).items() if n in inspect.signature(POOLS[name]).parameters
+    }
+    return POOLS[name](**(WEIGHTS.get(name, {}) | arguments), **settings, **more)
 
 
 def _nnx(name, **settings):
@@ -117,10 +131,8 @@ def _modules(package):
 
 
 def test_one_module_for_each_function_in_the_same_order():
-    functions = [n for n in dir(jaxpool) if inspect.isfunction(getattr(jaxpool, n)) and n != "output_shape"]
-    names = ["".join(map(str.capitalize, function.split("_"))) for function in functions]
     for package in (linen_pool, nnx_pool):
-        assert set(_modules(package)) == {"Pooling", *names}
+        assert set(_modules(package)) == {"Pooling", *POOLS}
     assert _modules(linen_pool) == _modules(nnx_pool)
 
 
@@ -135,14 +147,15 @@ def test_arguments_are_the_function_s(name):
     arguments = list(inspect.signature(getattr(nnx_pool, name)).parameters.values())
     assert (arguments[-1].name == "rngs") == (name in RANDOM or name == "AttentionPool")
     assert (arguments[0].name == "num_features") == (name in SIZED)
-    other = ("rngs", "num_features", *OF_THE_MODULE)
+    of_the_module = set(OF_THE_MODULE) - set(inspect.signature(POOLS[name]).parameters)
+    other = ("rngs", "num_features", *of_the_module)
     assert [p for p in arguments if p.name not in other] == expected
     linen = inspect.signature(getattr(linen_pool, name)).parameters
     # Linen's modules have a method `init`, so the argument of this name has another there.
     assert [
         p.replace(name="init") if n == "init_value" else p
         for n, p in linen.items()
-        if n not in ("parent", "name", *OF_THE_MODULE)
+        if n not in ("parent", "name", *of_the_module)
     ] == expected
 
 
@@ -264,7 +277,8 @@ def test_every_case(case):
 def test_documentation_and_pickling(name, package):
     cls = getattr(package, name)
     assert cls.__name__ == cls.__qualname__ == name
-    assert f"jaxpool.{POOLS[name].__name__}" in inspect.getdoc(cls)
+    home = jaxpool.morphology if POOLS[name] in vars(jaxpool.morphology).values() else jaxpool
+    assert f"`{home.__name__}.{POOLS[name].__name__}`" in inspect.getdoc(cls)
     settings = {
         "init_value" if n == "init" and package is linen_pool else n: v for n, v in _settings(name).items()
     }

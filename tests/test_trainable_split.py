@@ -29,6 +29,9 @@ _PARAMETERS = {
 }
 _WINDOW = {"window_shape": (3, 3), "strides": (2, 2), "padding": "SAME"}
 SPATIAL = {name: functools.partial(pool, **_WINDOW) for name, pool in _PARAMETERS.items()}
+_OFFSETS = np.linspace(-1, 1, 27, dtype=np.float32).reshape(3, 3, 3)
+SPATIAL["dilate"] = lambda x: jaxpool.morphology.dilate(x, _OFFSETS, (2, 2), per_channel=True)
+SPATIAL["open mask"] = functools.partial(jaxpool.morphology.open, kernel=np.eye(3, dtype=bool))
 SPATIAL["lip"] = lambda x: jaxpool.lip_pool(x, jnp.cos(x), **_WINDOW)
 SPATIAL["lip of one channel"] = lambda x: jaxpool.lip_pool(x, x[..., :1], **_WINDOW)
 SPATIAL |= {
@@ -59,7 +62,7 @@ def test_parameters_of_split_pools_get_the_whole_gradient():
     chex.assert_trees_all_close(gradient, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["mixed", "gated", "blur 3 REFLECT", "lip"])
+@pytest.mark.parametrize("name", ["mixed", "gated", "dilate", "blur 3 REFLECT", "lip"])
 def test_on_explicit_meshes(name):
     pool, inputs = SPATIAL[name], distinct((2, 16, 8, 3), np.float32)
     mesh = jax.make_mesh((2, 4), ("y", "x"), axis_types=(AxisType.Explicit,) * 2)
@@ -82,7 +85,7 @@ def test_whole_pools_of_batches_and_channels_on_explicit_meshes():
         chex.assert_trees_all_close(actual, interpret(pools[name], inputs), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["gated", "gem", "blur 3 REFLECT", "polyphase", "attention"])
+@pytest.mark.parametrize("name", ["gated", "gem", "dilate", "blur 3 REFLECT", "polyphase", "attention"])
 def test_export(name):
     """To every platform, with a symbolic batch, and back."""
     more = {

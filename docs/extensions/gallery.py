@@ -1,6 +1,7 @@
 """Directives that show every pool of `families.py`: what it does to a photograph, and its reference."""
 
 import bisect
+import operator
 import os
 from pathlib import Path
 
@@ -58,7 +59,7 @@ class Gallery(SphinxDirective):
 
 def _entry(name, call, folder, source):
     """The section of one pool, in MyST."""
-    summary = getattr(jaxpool, name).__doc__.partition("\n")[0]
+    summary = operator.attrgetter(name)(jaxpool).__doc__.partition("\n")[0]
     text = f"### {name}\n\n{summary} [Reference](#jaxpool.{name})\n\n```python\n{call}\n```\n\n"
     text += "::::{container} pictures\n"
     for kind, (picture, caption) in _pictures(call).items():

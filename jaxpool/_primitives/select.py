@@ -35,7 +35,12 @@ def select_with_index(operand: Array, window: Window, order: str) -> tuple[Array
 
 def take(operand: Array, index: Array, window: Window) -> Array:
     """The element of each window whose tap has this number, however that was chosen."""
-    return gather_p.bind(operand, index, operand, *window.places, window=window.unplaced, order=BY_INDEX)
+    return gather(operand, index, operand, window)
+
+
+def gather(tangent: Array, index: Array, operand: Array, window: Window) -> Array:
+    """The tangent of the operand's elements that were chosen, however that was."""
+    return gather_p.bind(tangent, index, operand, *window.places, window=window.unplaced, order=BY_INDEX)
 
 
 def _value_type(operand: Any, *places: Any, window: Window, order: str) -> Any:

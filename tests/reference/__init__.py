@@ -11,6 +11,7 @@ Floating and complex results are accumulated in float64 / complex128 and rounded
 `window_dilation`, `ceil_mode` and `channel_axis`, all as `windows` has them.
 """
 
+from tests.reference import morphology as morphology
 from tests.reference.derivatives import avg_jvp as avg_jvp
 from tests.reference.derivatives import avg_vjp as avg_vjp
 from tests.reference.derivatives import pick as pick
