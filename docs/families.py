@@ -65,6 +65,14 @@ FAMILIES = {
         "strip_pool": "jaxpool.strip_pool(photo[None])[0][0]",
         "fast_pyramid_pool": "jaxpool.fast_pyramid_pool(photo)[..., 9:]",
     },
+    "Regions": {
+        "roi_align": "jaxpool.roi_align(photo, boxes, (24, 24))[0]",
+        "multiscale_roi_align": "jaxpool.multiscale_roi_align([photo], boxes, (6, 6), image_shape=(120, 120))[0]",
+        "roi_pool": "jaxpool.roi_pool(photo, boxes, (24, 24))[0]",
+        "ps_roi_align": "jaxpool.ps_roi_align(jnp.tile(photo, 4), boxes, (2, 2))[0]",
+        "ps_roi_pool": "jaxpool.ps_roi_pool(jnp.tile(photo, 4), boxes, (2, 2))[0]",
+        "crop_and_resize": "jaxpool.crop_and_resize(photo, boxes / 119, (24, 24))[0]",
+    },
     "Global": {
         "global_avg_pool": "jaxpool.global_avg_pool(photo, (0, 1))",
         "global_max_pool": "jaxpool.global_max_pool(photo, (0, 1))",

@@ -16,6 +16,7 @@ from jaxpool._ops.gem import global_gem_pool as global_gem_pool
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
+from jaxpool._ops.multiscale import multiscale_roi_align as multiscale_roi_align
 from jaxpool._ops.polyphase import polyphase_pool as polyphase_pool
 from jaxpool._ops.pyramid import fast_pyramid_pool as fast_pyramid_pool
 from jaxpool._ops.pyramid import pyramid_pool as pyramid_pool
@@ -26,7 +27,6 @@ from jaxpool._ops.random import fractional_max_pool as fractional_max_pool
 from jaxpool._ops.random import stochastic_pool as stochastic_pool
 from jaxpool._ops.rank import median_pool as median_pool
 from jaxpool._ops.rank import quantile_pool as quantile_pool
-from jaxpool._ops.roi_align import multiscale_roi_align as multiscale_roi_align
 from jaxpool._ops.roi_align import ps_roi_align as ps_roi_align
 from jaxpool._ops.roi_align import roi_align as roi_align
 from jaxpool._ops.roi_pool import ps_roi_pool as ps_roi_pool

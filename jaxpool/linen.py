@@ -27,6 +27,7 @@ from jaxpool._ops import (
     general,
     max_min,
     morphology,
+    multiscale,
     polyphase,
     pyramid,
     random,
@@ -134,7 +135,7 @@ RoiAlign = _module(roi_align.roi_align)
 RoiPool = _module(roi_pool.roi_pool)
 PsRoiAlign = _module(roi_align.ps_roi_align)
 PsRoiPool = _module(roi_pool.ps_roi_pool)
-MultiscaleRoiAlign = _module(roi_align.multiscale_roi_align)
+MultiscaleRoiAlign = _module(multiscale.multiscale_roi_align)
 CropAndResize = _module(crop.crop_and_resize)
 Dilate = _module(morphology.dilate)
 Erode = _module(morphology.erode)

@@ -220,7 +220,8 @@ def _base(name):
     return BASES.get(name, {"inputs": _SMALL} if name.startswith("global") else _WINDOWED)
 
 
-# With arguments of other forms: in this file further down, or in test_trainable.py or test_spectral.py.
+# With arguments of other forms: in this file further down, or in test_trainable.py, test_spectral.py or
+# test_regions.py.
 _ELSEWHERE = (
     "output_shape",
     "pool",
@@ -233,7 +234,8 @@ _ELSEWHERE = (
     "wavelet_pool",
     "wavelet_unpool",
 )
-_ELSEWHERE += ("attention_pool",)
+_ELSEWHERE += ("attention_pool", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
+_ELSEWHERE += ("multiscale_roi_align", "crop_and_resize")
 EVERY = [
     name for name in dir(jaxpool) if inspect.isfunction(getattr(jaxpool, name)) and name not in _ELSEWHERE
 ]

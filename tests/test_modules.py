@@ -24,7 +24,18 @@ POOLS = {
     for name, function in vars(home).items()
     if inspect.isfunction(function) and name != "output_shape"
 }
-ARRAYS = ("key", "inputs", "logits", "values", "indices", "where", "random_samples")
+ARRAYS = (
+    "key",
+    "inputs",
+    "features",
+    "boxes",
+    "box_indices",
+    "logits",
+    "values",
+    "indices",
+    "where",
+    "random_samples",
+)
 INPUTS = np.random.RandomState(0).rand(2, 8, 8, 3).astype(np.float32)
 
 
@@ -77,12 +88,14 @@ WEIGHTS = {
         "positions": (65, 3),
     },
 }
-SIZED = ("SubsamplePool", "DetailPreservingPool", "AttentionPool")
+SIZED = ("SubsamplePool", "DetailPreservingPool", "AttentionPool", "Dilate", "Erode")
 LOGARITHMS = ("DetailPreservingPool",)
-OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions")
-SIZED = ("SubsamplePool", "AttentionPool", "Dilate", "Erode")
 OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions", "window_shape")
 SETTINGS |= {name: _BINS for name in POOLS if name.startswith("Adaptive")}
+REGIONS = ("RoiAlign", "RoiPool", "PsRoiAlign", "PsRoiPool", "CropAndResize", "MultiscaleRoiAlign")
+BOXES = np.float32([[[0.1, 0.2, 0.9, 0.7]], [[0.3, 0.1, 0.8, 0.9]]])
+SETTINGS |= {name: {"output_shape": [3, 1]} for name in REGIONS}
+SETTINGS["MultiscaleRoiAlign"] |= {"image_shape": [8, 8]}
 SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Global")}
 MASKED = [
     name for name in POOLS if "where" in inspect.signature(POOLS[name]).parameters and name != "AttentionPool"
@@ -96,7 +109,9 @@ def _settings(name):
 
 def _arrays(name):
     indices = np.arange(INPUTS.size, dtype=np.int32).reshape(INPUTS.shape) % 320
-    return {"MaxUnpool": (INPUTS, indices), "LipPool": (INPUTS, 2 * INPUTS)}.get(name, (INPUTS,))
+    others = {"MaxUnpool": (INPUTS, indices), "LipPool": (INPUTS, 2 * INPUTS)}
+    others |= dict.fromkeys(REGIONS, (INPUTS, BOXES)) | {"MultiscaleRoiAlign": ([INPUTS], BOXES)}
+    return others.get(name, (INPUTS,))
 
 
 def _expected(name, *arrays, **more):
@@ -108,15 +123,12 @@ def _expected(name, *arrays, **more):
             strict=False,
         )
     )
-    settings = {n: value for n, value in _settings(name).items() if n not in OF_THE_MODULE}
+    parameters = inspect.signature(POOLS[name]).parameters
+    settings = {n: value for n, value in _settings(name).items() if n in parameters}
     weights = WEIGHTS.get(name, {})
     if name in LOGARITHMS:
         weights = {n: jnp.exp(start.astype(np.float32)) for n, start in weights.items()}
     return POOLS[name](**(weights | arguments), **settings, **more)
-    settings = {
-        n: value for n, value in _settings(name).items() if n in inspect.signature(POOLS[name]).parameters
-    }
-    return POOLS[name](**(WEIGHTS.get(name, {}) | arguments), **settings, **more)
 
 
 def _nnx(name, **settings):

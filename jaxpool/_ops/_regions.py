@@ -63,11 +63,16 @@ class Regions:
         return self.boxes.shape[-1]
 
 
+def as_arrays(inputs: Any, boxes: Any, box_indices: Any) -> tuple[Array, Array, Array | None]:
+    indices = None if box_indices is None else as_array("box_indices", box_indices)
+    return as_real("inputs", inputs), as_real("boxes", boxes), indices
+
+
 def read_regions(
-    inputs: Array, boxes: Any, box_indices: Any, channel_axis: Any, *, axes_first_to_last: bool = False
+    inputs: Array, boxes: Array, indices: Array | None, channel_axis: Any, *, axes_first_to_last: bool = False
 ) -> tuple[Regions, Layout]:
     """The boxes, checked, and the layout of the inputs that they fit."""
-    array = as_real("boxes", boxes)
+    array = boxes
     if array.ndim < 2 or array.shape[-1] % 2 or not array.shape[-1]:
         raise ValueError(
             f"boxes must have the shape (..., regions, 2 * spatial axes), such as (8, 4), got {array.shape}."
@@ -78,15 +83,14 @@ def read_regions(
     array = array.astype(dtype).reshape(*array.shape[:-1], 2, rank)
     if not axes_first_to_last:
         array = array[..., ::-1]
-    if box_indices is None:
+    if indices is None:
         if array.shape[:-3] != layout.batch:
             raise ValueError(
                 f"boxes must have the batch {layout.batch} of the inputs before their regions where "
-                f"box_indices is None, got the shape {np.shape(boxes)}."
+                f"box_indices is None, got the shape {boxes.shape}."
             )
         array = array.reshape(-1, *array.shape[-3:])
         return Regions(array, jnp.zeros(array.shape[:2], np.int32), False), layout
-    indices = as_array("box_indices", box_indices)
     if not jnp.issubdtype(indices.dtype, jnp.integer):
         raise TypeError(f"box_indices must be an array of integers, got {indices.dtype}.")
     if len(layout.batch) != 1:
@@ -94,7 +98,7 @@ def read_regions(
     if array.ndim != 3 or indices.shape != array.shape[:1]:
         raise ValueError(
             "boxes and box_indices must have the shapes (regions, 2 * spatial axes) and (regions,), got "
-            f"{np.shape(boxes)} and {indices.shape}."
+            f"{boxes.shape} and {indices.shape}."
         )
     indices = indices.astype(np.int32)
     # Regions of no image are nowhere.
@@ -125,8 +129,8 @@ def read_layout(inputs: Array, rank: int, channel_axis: Any) -> Layout:
     return Layout(rank, tuple(others[: len(others) - rank]), channel)
 
 
-def read_output_shape(output_shape: Any, rank: int) -> tuple[int, ...]:
-    return as_integers("output_shape", output_shape, minimum=1, length=rank)
+def check_output_shape(output_shape: tuple[int, ...], rank: int) -> None:
+    as_integers("output_shape", output_shape, minimum=1, length=rank)
 
 
 class Taps(NamedTuple):

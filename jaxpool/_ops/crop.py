@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import Literal, SupportsIndex
+from typing import Any, Literal, SupportsIndex
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import as_number, as_real
-from jaxpool._ops._regions import Taps, between, placed, read_output_shape, read_regions, sample, steps_of
+from jaxpool._arguments import as_integers
+from jaxpool._ops._arrays import as_number
+from jaxpool._ops._regions import (
+    Taps,
+    as_arrays,
+    between,
+    check_output_shape,
+    placed,
+    read_regions,
+    sample,
+    steps_of,
+)
 
 Method = Literal["bilinear", "nearest"]
 
@@ -73,13 +85,31 @@ def crop_and_resize(
     References:
       `tf.image.crop_and_resize`.
     """
-    array = as_real("inputs", inputs)
-    regions, layout = read_regions(array, boxes, box_indices, channel_axis, axes_first_to_last=True)
-    shape = read_output_shape(output_shape, regions.rank)
     if method not in ("bilinear", "nearest"):
         raise ValueError(f'method must be "bilinear" or "nearest", got {method!r}.')
-    outside = as_number("extrapolation_value", extrapolation_value)
-    images = layout.channels_last(array)
+    return _crop(
+        *as_arrays(inputs, boxes, box_indices),
+        shape=as_integers("output_shape", output_shape, minimum=1),
+        method=method,
+        outside=as_number("extrapolation_value", extrapolation_value),
+        channel_axis=channel_axis,
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("shape", "method", "outside", "channel_axis"))
+def _crop(
+    inputs: Array,
+    boxes: Array,
+    indices: Array | None,
+    *,
+    shape: tuple[int, ...],
+    method: Method,
+    outside: float,
+    channel_axis: Any,
+) -> Array:
+    regions, layout = read_regions(inputs, boxes, indices, channel_axis, axes_first_to_last=True)
+    check_output_shape(shape, regions.rank)
+    images = layout.channels_last(inputs)
     lengths = images.shape[-regions.rank - 1 : -1]
     axes, inside = [], jnp.ones((1,) * (2 + regions.rank), bool)
     for d, length in enumerate(lengths):
@@ -91,7 +121,7 @@ def crop_and_resize(
         inside &= jnp.expand_dims(within, [2 + e for e in range(regions.rank) if e != d])
     first = regions.image * math.prod(lengths)
     crops = sample(layout.tables(images, joined=regions.indexed), first, axes, steps_of(lengths))
-    return placed(jnp.where(inside[..., None], crops, outside), regions, layout, array.dtype)
+    return placed(jnp.where(inside[..., None], crops, outside), regions, layout, inputs.dtype)
 
 
 def _nearest(places: Array, within: Array) -> Taps:

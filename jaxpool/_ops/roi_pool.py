@@ -6,7 +6,7 @@ import functools
 import math
 import operator
 from collections.abc import Sequence
-from typing import Literal, SupportsIndex, overload
+from typing import Any, Literal, SupportsIndex, overload
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,10 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._arguments import as_integer
+from jaxpool._arguments import as_integer, as_integers
 from jaxpool._lowering.order import precedes
-from jaxpool._ops._arrays import as_bool, as_number, as_real
-from jaxpool._ops._regions import own_channels, placed, read_output_shape, read_regions, steps_of
+from jaxpool._ops._arrays import as_bool, as_number
+from jaxpool._ops._regions import as_arrays, check_output_shape, own_channels, placed, read_regions, steps_of
 from jaxpool._precision import accumulation_dtype
 
 
@@ -99,21 +99,36 @@ def roi_pool(
     References:
       Girshick, "Fast R-CNN", 2015. `torchvision.ops.roi_pool`; ONNX `MaxRoiPool`.
     """
-    array = as_real("inputs", inputs)
-    regions, layout = read_regions(array, boxes, box_indices, channel_axis)
-    bins = read_output_shape(output_shape, regions.rank)
-    indexed = as_bool("return_indices", return_indices)
-    images = layout.channels_last(array)
+    values, places = _roi_pool(
+        *as_arrays(inputs, boxes, box_indices),
+        bins=as_integers("output_shape", output_shape, minimum=1),
+        scale=as_number("spatial_scale", spatial_scale),
+        channel_axis=channel_axis,
+    )
+    return (values, places) if as_bool("return_indices", return_indices) else values
+
+
+@functools.partial(jax.jit, static_argnames=("bins", "scale", "channel_axis"))
+def _roi_pool(
+    inputs: Array,
+    boxes: Array,
+    indices: Array | None,
+    *,
+    bins: tuple[int, ...],
+    scale: float,
+    channel_axis: Any,
+) -> tuple[Array, Array]:
+    regions, layout = read_regions(inputs, boxes, indices, channel_axis)
+    check_output_shape(bins, regions.rank)
+    images = layout.channels_last(inputs)
     lengths = images.shape[-regions.rank - 1 : -1]
-    scaled = regions.boxes * as_number("spatial_scale", spatial_scale)
-    exists, (low, high) = _rounded(scaled)
+    exists, (low, high) = _rounded(regions.boxes * scale)
     starts, stops = _bounds(low, jnp.maximum(high - low + 1, 1), bins, lengths)
     tables = layout.tables(images, joined=regions.indexed)
     index = _first_maximum(lax.stop_gradient(tables), regions.image, exists, starts, stops, lengths)
-    found = index >= 0
     values = _read_each(tables, regions.image * math.prod(lengths), jnp.maximum(index, 0))
-    values = placed(jnp.where(found, values, 0), regions, layout, array.dtype)
-    return (values, placed(index, regions, layout, np.int32)) if indexed else values
+    values = placed(jnp.where(index >= 0, values, 0), regions, layout, inputs.dtype)
+    return values, placed(index, regions, layout, np.int32)
 
 
 def ps_roi_pool(
@@ -172,15 +187,32 @@ def ps_roi_pool(
       Dai et al., "R-FCN: Object Detection via Region-based Fully Convolutional Networks", 2016.
       `torchvision.ops.ps_roi_pool`, whose values this has; its gradient pools the last cells too.
     """
-    array = as_real("inputs", inputs)
-    regions, layout = read_regions(array, boxes, box_indices, as_integer("channel_axis", channel_axis))
+    return _ps_roi_pool(
+        *as_arrays(inputs, boxes, box_indices),
+        bins=as_integers("output_shape", output_shape, minimum=1),
+        scale=as_number("spatial_scale", spatial_scale),
+        channel_axis=as_integer("channel_axis", channel_axis),
+    )
+
+
+@functools.partial(jax.jit, static_argnames=("bins", "scale", "channel_axis"))
+def _ps_roi_pool(
+    inputs: Array,
+    boxes: Array,
+    indices: Array | None,
+    *,
+    bins: tuple[int, ...],
+    scale: float,
+    channel_axis: int,
+) -> Array:
+    regions, layout = read_regions(inputs, boxes, indices, channel_axis)
     rank = regions.rank
-    bins = read_output_shape(output_shape, rank)
-    images = own_channels(layout.channels_last(array), math.prod(bins))
+    check_output_shape(bins, rank)
+    images = own_channels(layout.channels_last(inputs), math.prod(bins))
     lengths = images.shape[-rank - 2 : -2]
-    exists, (low, high) = _rounded(regions.boxes * as_number("spatial_scale", spatial_scale))
+    exists, (low, high) = _rounded(regions.boxes * scale)
     starts, stops = _bounds(low, jnp.maximum(high - low, 1), bins, [n - 1 for n in lengths])
-    dtype = accumulation_dtype(array.dtype)
+    dtype = accumulation_dtype(inputs.dtype)
     tables = images.reshape(-1, *lengths, *bins, images.shape[-1]).astype(dtype)
     # Axes of space, bins and channels; t and r are tables and regions.
     space, bin_axes = "hijk"[:rank], "pqsu"[:rank]
@@ -198,7 +230,7 @@ def ps_roi_pool(
     subscripts = f"{','.join(terms)},{image}{space}{bin_axes}c->tr{bin_axes}c"
     operands = [operand.astype(dtype) for operand in operands]
     result = jnp.einsum(subscripts, *operands, tables, precision=lax.Precision.HIGHEST)
-    return placed(result, regions, layout, array.dtype)
+    return placed(result, regions, layout, inputs.dtype)
 
 
 def _rounded(boxes: Array) -> tuple[Array, Array]:
