@@ -67,7 +67,7 @@ FAMILIES = {
     },
     "Regions": {
         "roi_align": "jaxpool.roi_align(photo, boxes, (24, 24))[0]",
-        "multiscale_roi_align": "jaxpool.multiscale_roi_align([photo], boxes, (6, 6), image_shape=(120, 120))[0]",
+        "multiscale_roi_align": "jaxpool.multiscale_roi_align([photo], boxes, (6, 6), image_shape=size)[0]",
         "roi_pool": "jaxpool.roi_pool(photo, boxes, (24, 24))[0]",
         "ps_roi_align": "jaxpool.ps_roi_align(jnp.tile(photo, 4), boxes, (2, 2))[0]",
         "ps_roi_pool": "jaxpool.ps_roi_pool(jnp.tile(photo, 4), boxes, (2, 2))[0]",

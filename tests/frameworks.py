@@ -119,6 +119,7 @@ def _by_onnx(call, x, names):
 ONNX_OPERATORS = (
     *("MaxPool", "AveragePool", "LpPool", "MaxUnpool"),
     *("GlobalMaxPool", "GlobalAveragePool", "GlobalLpPool"),
+    *("RoiAlign", "MaxRoiPool"),
 )
 
 
@@ -142,6 +143,9 @@ def run_operator(operator, onnx, ort, *inputs, **attributes):
 FRAMEWORKS = {
     "PyTorch": Framework(
         {"torch": "torch", "nn": "torch.nn", "F": "torch.nn.functional"}, "channels first", by_torch
+    ),
+    "torchvision": Framework(
+        {"ops": "torchvision.ops", "torch": "torch"}, "channels first", by_torch, pools="^(ps_)?roi_"
     ),
     "Keras 3": Framework({"layers": "keras.layers", "ops": "keras.ops"}, "channels last", by_jax),
     "TensorFlow": Framework({"tf": "tensorflow"}, "channels last", _by_tensorflow),

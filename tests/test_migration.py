@@ -147,6 +147,15 @@ def _sample_of(sequence, n, o):
     return np.mean(u[np.all(inner == sequence[1:-1], axis=1)])
 
 
+def _boxes(names):
+    """Boxes, some of which reach beyond their images, and these; and both in five columns."""
+    rng = np.random.RandomState(5)
+    low = rng.uniform(-2, 12, (7, 2))
+    boxes = np.concatenate([low, low + rng.uniform(0.5, 14, (7, 2))], 1).astype(np.float32)
+    i = rng.randint(0, 2, 7)
+    return {"boxes": boxes, "i": i, "five": np.column_stack([i, boxes]).astype(np.float32)}
+
+
 def _element(names):
     """Filters of TensorFlow, a mask, and offsets, for windows of two axes with three channels, or none."""
     rng, k = np.random.RandomState(3), names["k"]
@@ -168,6 +177,8 @@ ADAPTIVE = Row(variations=_vary(o=((4, 3, 5), (1, 1, 1), (7, 8, 5))))
 KERAS_ADAPTIVE = Row(variations=_vary(spatial=((11, 9, 8),), o=((4, 3, 2), (5, 4, 3), (2, 1, 8))))
 DILATION = Row((2,), _vary(p=("VALID", "SAME"), per_channel=(True,)), _element)
 ELEMENT = Row(derived=_element)
+REGIONS = Row((2,), derived=_boxes)
+SAMPLED = Row((2,), _vary(n=(1, 2, 3)), _boxes)
 BOX = Row(variations=[{}, {"k": (4, 4, 2)}])
 ODD = Row((2,), [{"k": (3, 5)}], _element)
 FLAT = Row((2,), derived=_element)
@@ -210,6 +221,13 @@ ROWS = {
         "nn.AdaptiveAvgPool2d((None, 1))(x)": Row((2,)),
         "nn.AdaptiveAvgPool2d((1, None))(x)": Row((2,)),
     },
+    "torchvision": {
+        "ops.roi_align(x, five, o, 0.5, n, True)": SAMPLED,
+        "ops.roi_align(x, five, o, 0.5)": REGIONS,
+        "ops.roi_pool(x, five, o, 0.5)": REGIONS,
+        "ops.ps_roi_align(torch.cat([x] * 4, 1), five, (2, 2), 0.5, n)": SAMPLED,
+        "ops.ps_roi_pool(torch.cat([x] * 4, 1), five, (2, 2), 0.5)": REGIONS,
+    },
     "Keras 3": {
         "layers.MaxPoolingND(k)(x)": Row(),
         "layers.MaxPoolingND(k, s, p)(x)": Row(variations=NAMED),
@@ -237,6 +255,8 @@ ROWS = {
         'tf.nn.pool(x, k, "AVG", dilations=d)': Row(),
         "tf.nn.fractional_max_pool(x, r, True, b, seed)[0]": FRACTIONAL,
         "tf.nn.fractional_avg_pool(x, r, True, b, seed)[0]": FRACTIONAL,
+        "tf.image.crop_and_resize(x, boxes / 9, i, o)": REGIONS,
+        'tf.image.crop_and_resize(x, boxes / 9, i, o, "nearest", 3.0)': REGIONS,
         'tf.nn.dilation2d(x, f, (1, *s, 1), p, "NHWC", (1, 1, 1, 1))': DILATION,
         'tf.nn.dilation2d(x, f, (1, 1, 1, 1), p, "NHWC", (1, *d, 1))': DILATION,
         'tf.nn.erosion2d(x, f, (1, *s, 1), p, "NHWC", (1, 1, 1, 1))': DILATION,
@@ -286,6 +306,11 @@ ROWS = {
         "GlobalAveragePool(x)": Row(),
         "GlobalLpPool(x, p=n)": Row(variations=_vary(n=(1, 2, 3))),
         "MaxUnpool(x, indices, kernel_shape=k, strides=s)": Row(derived=_pool_first_for_onnx),
+        "RoiAlign(x, boxes, i, output_height=o[0], output_width=o[1], sampling_ratio=n, "
+        "spatial_scale=0.5)": SAMPLED,
+        "RoiAlign(x, boxes, i, output_height=o[0], output_width=o[1], "
+        'coordinate_transformation_mode="output_half_pixel")': REGIONS,
+        "MaxRoiPool(x, five, pooled_shape=o, spatial_scale=0.5)": REGIONS,
     },
     "SciPy": {
         "ndimage.grey_dilation(x, k)": BOX,
