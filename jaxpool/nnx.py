@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, ClassVar, Concatenate, ParamSpec
+from typing import Any, ClassVar, Concatenate, ParamSpec, cast
 
 from flax import nnx
 from jax import Array
@@ -117,6 +117,13 @@ def _module(
     return type(namespace["__qualname__"], (Pooling,), namespace | members)
 
 
+def _module_of_two(
+    function: Callable[Concatenate[Any, ArrayLike, _Arguments], Any],
+) -> Callable[_Arguments, Pooling]:
+    """The same of a pool of two arrays, neither of which the module is made with."""
+    return cast(Any, _module)(function)
+
+
 MaxPool = _module(max_min.max_pool)
 MinPool = _module(max_min.min_pool)
 AvgPool = _module(sum_avg.avg_pool)
@@ -129,7 +136,7 @@ MedianPool = _module(rank.median_pool)
 QuantilePool = _module(rank.quantile_pool)
 VarPool = _module(spread.var_pool)
 StdPool = _module(spread.std_pool)
-MaxUnpool = _module(unpool.max_unpool)
+MaxUnpool = _module_of_two(unpool.max_unpool)
 AvgUnpool = _module(unpool.avg_unpool)
 AdaptiveAvgPool = _module(adaptive.adaptive_avg_pool)
 AdaptiveMaxPool = _module(adaptive.adaptive_max_pool)
@@ -158,14 +165,14 @@ GatedPool = _module(trainable.gated_pool)
 GemPool = _module(gem.gem_pool)
 GlobalGemPool = _module(gem.global_gem_pool)
 DetailPreservingPool = _module(detail.detail_preserving_pool)
-LipPool = _module(attention.lip_pool)
+LipPool = _module_of_two(attention.lip_pool)
 AttentionPool = _module(attention.attention_pool)
-RoiAlign = _module(roi_align.roi_align)
-RoiPool = _module(roi_pool.roi_pool)
-PsRoiAlign = _module(roi_align.ps_roi_align)
-PsRoiPool = _module(roi_pool.ps_roi_pool)
-MultiscaleRoiAlign = _module(multiscale.multiscale_roi_align)
-CropAndResize = _module(crop.crop_and_resize)
+RoiAlign = _module_of_two(roi_align.roi_align)
+RoiPool = _module_of_two(roi_pool.roi_pool)
+PsRoiAlign = _module_of_two(roi_align.ps_roi_align)
+PsRoiPool = _module_of_two(roi_pool.ps_roi_pool)
+MultiscaleRoiAlign = _module_of_two(multiscale.multiscale_roi_align)
+CropAndResize = _module_of_two(crop.crop_and_resize)
 Dilate = _module(morphology.dilate)
 Erode = _module(morphology.erode)
 Open = _module(morphology.open)

@@ -23,12 +23,12 @@ class Samples(NamedTuple):
     Attributes:
       taps: the two cells of each sample, (samples, 2, tables, regions, bins).
       taken: which samples a region takes, (samples, tables, regions, 1).
-      count: how many that are, (tables, regions, 1).
+      number: how many that are, (tables, regions, 1).
     """
 
     taps: Taps
     taken: Array
-    count: Array
+    number: Array
 
 
 def grid_of(sampling_ratio: Any, max_sampling_ratio: Any) -> tuple[int, bool]:
@@ -48,9 +48,10 @@ def placement(boxes: Array, scale: Any, aligned: bool) -> tuple[Array, Array]:
 
 
 def bin_samples(low: Array, extent: Array, bins: int, length: Any, most: int, fixed: bool) -> Samples:
+    """The samples of bins of boxes along an axis of a length; `most`, or up to as many as bins have cells."""
     low, size = (array[None, ..., None] for array in (low, extent / bins))
     count = jnp.full_like(size, most) if fixed else jnp.clip(jnp.ceil(size), 0, most)
-    number = np.arange(most, dtype=low.dtype).reshape(-1, 1, 1, 1)
+    number = jnp.arange(most, dtype=low.dtype).reshape(-1, 1, 1, 1)
     position = np.arange(bins, dtype=low.dtype).reshape(1, 1, 1, -1)
     coordinates = low + (position + (number + 0.5) / jnp.maximum(count, 1)) * size
     taps = between(coordinates, length, margin=1)
@@ -58,16 +59,19 @@ def bin_samples(low: Array, extent: Array, bins: int, length: Any, most: int, fi
 
 
 def averages(tables: Array, first: Array, axes: Sequence[Samples], steps: Any, shift: Any = 0) -> Array:
+    """The average of each bin's samples; see `sample`."""
     taps = []
     for axis in axes:
         weights = jnp.where(
-            axis.taken[:, None], axis.taps.weights / jnp.maximum(axis.count, 1)[None, None], 0
+            axis.taken[:, None], axis.taps.weights / jnp.maximum(axis.number, 1)[None, None], 0
         )
         taps.append(Taps(*(each.reshape(-1, *each.shape[2:]) for each in (axis.taps.cells, weights))))
     return sample(tables, first, taps, steps, shift)
 
 
 def maxima(tables: Array, first: Array, axes: Sequence[Samples], steps: Any) -> Array:
+    """The largest of each bin's samples, one after the other; see `sample`."""
+
     def larger(best: Array, number: Array) -> tuple[Array, None]:
         value = sample(tables, first, [a.taps.of(n) for a, n in zip(axes, number, strict=True)], steps)
         taken = [
@@ -77,9 +81,9 @@ def maxima(tables: Array, first: Array, axes: Sequence[Samples], steps: Any) -> 
         replaces = functools.reduce(operator.and_, taken) & precedes("max", value, best)
         return jnp.where(replaces, value, best), None
 
-    numbers = np.array(list(np.ndindex(*(len(axis.taken) for axis in axes))))
+    numbers = jnp.array(list(np.ndindex(*(len(axis.taken) for axis in axes))), np.int32)
     shape = (*first.shape, *(axis.taps.cells.shape[-1] for axis in axes), tables.shape[-1])
     lowest = jnp.full(shape, -np.inf, accumulation_dtype(tables.dtype))
     best, _ = lax.scan(larger, lowest, numbers)
-    some = functools.reduce(operator.and_, (axis.count > 0 for axis in axes))
+    some = functools.reduce(operator.and_, (axis.number > 0 for axis in axes))
     return jnp.where(jnp.expand_dims(some, [2 + i for i in range(len(axes))]), best, 0)
