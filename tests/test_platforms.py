@@ -61,6 +61,12 @@ _OF_OTHER_ARGUMENTS = (
     "attention_",
     "spectral_",
     "wavelet_",
+    "spatial_pyramid_",
+    "pyramid_",
+    "fast_pyramid_",
+    "strip_",
+    "roi_",
+    "ps_roi_",
 )
 FUNCTIONS = {
     name: _OTHERS.get(name, getattr(jaxpool, name))
@@ -149,6 +155,48 @@ def test_irregular_pools_move_little_and_scatter_nothing(name, platform):
         # Those with weights relative to the maximum read it in passes of their own.
         if platform is H200 and name not in _IN_PASSES:
             assert found.bytes <= 1.5 * (arrays + windows)
+
+
+@each_platform
+def test_pyramids_compile_forward_and_backward(platform):
+    def pyramids(x):
+        return [
+            jaxpool.spatial_pyramid_pool(x, (1, 3)),
+            jaxpool.pyramid_pool(x, (1, 3)),
+            jaxpool.strip_pool(x),
+            jaxpool.fast_pyramid_pool(x),
+        ]
+
+    def gradient(x):
+        values, pullback = jax.vjp(pyramids, x)
+        return values, pullback(values)
+
+    program = platform.compile(gradient, jax.ShapeDtypeStruct((2, 12, 13, 8), jnp.float32))
+    assert cost(program).scatters_or_sorts() is False
+
+
+_REGIONS = ("roi_align", "ps_roi_align", "roi_pool", "ps_roi_pool", "crop_and_resize")
+
+
+@each_platform
+@pytest.mark.parametrize("name", _REGIONS)
+def test_regions_compile_forward_and_backward(name, platform):
+    images, boxes = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in ((2, 12, 13, 16), (2, 9, 4)))
+
+    def pool(images, boxes):
+        return getattr(jaxpool, name)(images, boxes, (2, 2))
+
+    def gradient(images, boxes):
+        value, pullback = jax.vjp(pool, images, boxes)
+        return value, pullback(value)
+
+    platform.compile(gradient, images, boxes)
+    # Forward, all samples of a bin are one kernel: beside weights and places it writes the result alone.
+    forward = platform.compile(pool, images, boxes)
+    assert " scatter(" not in forward.as_text()
+    result = 4 * jax.eval_shape(pool, images, boxes).size
+    if name in ("roi_align", "crop_and_resize"):
+        assert forward.memory_analysis().temp_size_in_bytes <= 3 * result
 
 
 @each_platform
