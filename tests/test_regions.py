@@ -260,6 +260,18 @@ def test_levels_may_be_named():
     chex.assert_trees_all_equal(result, _multiscale(IMAGES, BOXES, (2, 2)))
 
 
+@pytest.mark.parametrize("name", ["roi_align", "ps_roi_align", "crop_and_resize", "roi_pool", "ps_roi_pool"])
+def test_there_may_be_no_regions_and_no_images(name):
+    pool = getattr(jaxpool, name)
+    channels = 1 if name.startswith("ps") else 4
+    for inputs, boxes, shape in [(IMAGES, BOXES[:, :0], (2, 0)), (IMAGES[:0], BOXES[:0], (0, 2))]:
+        value, gradient = jax.value_and_grad(lambda x, boxes=boxes: jnp.sum(pool(x, boxes, (2, 2))))(inputs)
+        assert pool(inputs, boxes, (2, 2)).shape == (*shape, 2, 2, channels)
+        assert value == 0
+        np.testing.assert_array_equal(gradient, np.zeros_like(inputs))
+    assert pool(IMAGES, BOXES[0, :0], (2, 2), box_indices=INDEX[:0]).shape == (0, 2, 2, channels)
+
+
 def test_memory_is_that_of_the_result():
     """Neither all samples at once, nor an array of zeros for each of them in the gradient."""
     images = jax.ShapeDtypeStruct((2, 64, 64, 64), np.float32)

@@ -41,7 +41,7 @@ def put_in_turn(values: Array, weights: Array, places: Array, *, cells: int, dty
 
     For 25,088 results of 16 taps and 256 channels in float32 it takes 105 ms, where XLA:CPU scatters in 430.
     """
-    if partitioned.get():  # whose batches the partitioner knows
+    if partitioned.get() or 0 in values.shape:  # whose batches the partitioner knows; nothing to add
         return put(values, weights, places, cells=cells, dtype=dtype)
     function = functools.partial(_put_in_turn, cells)
     return lax.map(lambda table: function(*table), (values, weights, places)).astype(dtype)
@@ -101,7 +101,7 @@ def _fold(add: Callable[..., Array], start: Array, weights: Array, places: Array
 def _grouped(taps: Array) -> Array:
     """Groups of as many taps as divide them, up to the most at once."""
     most = max(n for n in range(1, _MOST_AT_ONCE + 1) if taps.shape[0] % n == 0)
-    return taps.reshape(-1, most, taps.shape[1])
+    return taps.reshape(taps.shape[0] // most, most, taps.shape[1])
 
 
 def _read(rows: Array, places: Array) -> Array:

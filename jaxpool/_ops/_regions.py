@@ -32,8 +32,9 @@ class Layout(NamedTuple):
 
     def tables(self, images: Array, *, joined: bool) -> Array:
         """Images of channels last as tables of rows: one for all of them, or one for each."""
-        count = 1 if joined else math.prod(self.batch)
-        return images.reshape(count, -1, images.shape[-1])
+        tables = () if joined else self.batch
+        cells = math.prod(images.shape[len(tables) : -1])
+        return images.reshape(math.prod(tables), cells, images.shape[-1])
 
     def restored(self, result: Array) -> Array:
         """A result of channels last with the channels where the inputs have them."""
@@ -89,7 +90,7 @@ def read_regions(
                 f"boxes must have the batch {layout.batch} of the inputs before their regions where "
                 f"box_indices is None, got the shape {boxes.shape}."
             )
-        array = array.reshape(-1, *array.shape[-3:])
+        array = array.reshape(math.prod(layout.batch), *array.shape[-3:])
         return Regions(array, jnp.zeros(array.shape[:2], np.int32), False), layout
     if not jnp.issubdtype(indices.dtype, jnp.integer):
         raise TypeError(f"box_indices must be an array of integers, got {indices.dtype}.")
@@ -198,7 +199,8 @@ def sample(
     weights = functools.reduce(operator.mul, [spread(taps.weights, d) for d, taps in enumerate(axes)])
     shape = places.shape[rank:]
     weights, places = (
-        jnp.moveaxis(array.reshape(-1, shape[0], math.prod(shape[1:])), 0, 1) for array in (weights, places)
+        jnp.moveaxis(array.reshape(math.prod(array.shape[:rank]), shape[0], math.prod(shape[1:])), 0, 1)
+        for array in (weights, places)
     )
     total = take_rows(tables, weights.astype(accumulation_dtype(tables.dtype)), places.astype(np.int32))
     return total.reshape(*shape, tables.shape[-1])
@@ -210,7 +212,7 @@ def own_channels(images: Array, bins: int) -> Array:
         raise ValueError(
             f"inputs must have a number of channels that the {bins} bins divide, got {images.shape[-1]}."
         )
-    return jnp.swapaxes(images.reshape(*images.shape[:-1], -1, bins), -2, -1)
+    return jnp.swapaxes(images.reshape(*images.shape[:-1], images.shape[-1] // bins, bins), -2, -1)
 
 
 def steps_of(lengths: Sequence[int], unit: int = 1) -> list[int]:

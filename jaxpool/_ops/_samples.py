@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -65,7 +66,8 @@ def averages(tables: Array, first: Array, axes: Sequence[Samples], steps: Any, s
         weights = jnp.where(
             axis.taken[:, None], axis.taps.weights / jnp.maximum(axis.number, 1)[None, None], 0
         )
-        taps.append(Taps(*(each.reshape(-1, *each.shape[2:]) for each in (axis.taps.cells, weights))))
+        count = math.prod(weights.shape[:2])
+        taps.append(Taps(*(each.reshape(count, *each.shape[2:]) for each in (axis.taps.cells, weights))))
     return sample(tables, first, taps, steps, shift)
 
 

@@ -213,7 +213,8 @@ def _ps_roi_pool(
     exists, (low, high) = _rounded(regions.boxes * scale)
     starts, stops = _bounds(low, jnp.maximum(high - low, 1), bins, [n - 1 for n in lengths])
     dtype = accumulation_dtype(inputs.dtype)
-    tables = images.reshape(-1, *lengths, *bins, images.shape[-1]).astype(dtype)
+    batch = math.prod(layout.batch)
+    tables = images.reshape(batch, *lengths, *bins, images.shape[-1]).astype(dtype)
     # Axes of space, bins and channels; t and r are tables and regions.
     space, bin_axes = "hijk"[:rank], "pqsu"[:rank]
     terms, operands = [], []
@@ -299,5 +300,7 @@ def _read_each(tables: Array, first: Array, index: Array) -> Array:
     channels = tables.shape[-1]
     rows = _behind(first, index.ndim - 2) + index
     places = rows * channels + lax.broadcasted_iota(np.int32, rows.shape, rows.ndim - 1)
-    elements = tables.astype(accumulation_dtype(tables.dtype)).reshape(tables.shape[0], -1)
+    elements = tables.astype(accumulation_dtype(tables.dtype)).reshape(
+        tables.shape[0], tables.shape[1] * channels
+    )
     return jax.vmap(lambda flat, at: flat.at[at].get(mode="promise_in_bounds"))(elements, places)

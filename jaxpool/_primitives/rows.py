@@ -90,22 +90,24 @@ def _batched(primitive: Primitive, arrays: Sequence[Any], dimensions: Sequence[A
         return _with_more_results(primitive, size, first, *others)
     if dimensions[0] is None:
         first = jnp.broadcast_to(first, (size, *first.shape))
-    merged = [array.reshape(-1, *array.shape[2:]) for array in (first, *others)]
+    batch = first.shape[1]
+    merged = [array.reshape(size * batch, *array.shape[2:]) for array in (first, *others)]
     result = primitive.bind(*merged, **params)
-    return result.reshape(size, -1, *result.shape[1:]), 0
+    return result.reshape(size, batch, *result.shape[1:]), 0
 
 
 def _with_more_results(primitive: Primitive, size: int, rows: Array, *others: Array) -> tuple[Array, int]:
     def merged(array: Array, dimension: int) -> Array:
         array = jnp.moveaxis(array, 0, dimension)
-        return array.reshape(*array.shape[:dimension], -1, *array.shape[dimension + 2 :])
+        return array.reshape(*array.shape[:dimension], size * count, *array.shape[dimension + 2 :])
 
     other, places = others
+    count = places.shape[-1]
     if primitive is take_p:
         result = primitive.bind(rows, merged(other, 2), merged(places, 2))
-        return result.reshape(result.shape[0], size, -1, result.shape[2]), 1
+        return result.reshape(result.shape[0], size, count, result.shape[2]), 1
     result = primitive.bind(rows, merged(other, 1), merged(places, 2))
-    return result.reshape(*result.shape[:2], size, -1), 2
+    return result.reshape(*result.shape[:2], size, count), 2
 
 
 take_p = _define("take", _take_type, lowering.take)
