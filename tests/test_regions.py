@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.sharding import NamedSharding
+from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import jaxpool
@@ -305,3 +305,16 @@ def test_a_split_batch_needs_no_other_device():
     program = jax.jit(gradients).lower(images, boxes).compile()
     assert not collectives(program.as_text())
     assert_close(program(images, boxes)[0], np.asarray(jax.jit(gradients)(IMAGES, BOXES)[0]))
+
+
+def test_types_say_that_a_batch_stays_split():
+    mesh = make_mesh(AxisType.Explicit, shape=(2, 4))
+    with jax.set_mesh(mesh):
+        images, boxes = (jax.sharding.reshard(array, P("y")) for array in (IMAGES, BOXES))
+
+        def gradients(images, boxes):
+            value, pullback = jax.vjp(lambda *arrays: jaxpool.roi_align(*arrays, (2, 2)), images, boxes)
+            return value, pullback(value)
+
+        types = jax.eval_shape(gradients, images, boxes)
+    assert {type_.sharding.spec[0] for type_ in jax.tree.leaves(types)} == {"y"}

@@ -198,12 +198,16 @@ def sample(
     places += jnp.reshape(shift, (*[1] * (rank + 2), *(np.shape(shift) or [1] * rank)))
     weights = functools.reduce(operator.mul, [spread(taps.weights, d) for d, taps in enumerate(axes)])
     shape = places.shape[rank:]
-    weights, places = (
-        jnp.moveaxis(array.reshape(math.prod(array.shape[:rank]), shape[0], math.prod(shape[1:])), 0, 1)
-        for array in (weights, places)
-    )
+    weights, places = (_merged(array, rank) for array in (weights, places))
     total = take_rows(tables, weights.astype(accumulation_dtype(tables.dtype)), places.astype(np.int32))
     return total.reshape(*shape, tables.shape[-1])
+
+
+def _merged(array: Array, rank: int) -> Array:
+    """(*taps, tables, regions, *bins) as (tables, taps, results), in steps that explicit meshes can follow."""
+    shape = array.shape[rank:]
+    array = jnp.moveaxis(array.reshape(math.prod(array.shape[:rank]), *shape), 0, 1)
+    return array.reshape(*array.shape[:2], math.prod(shape[1:]))
 
 
 def own_channels(images: Array, bins: int) -> Array:
