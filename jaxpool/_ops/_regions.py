@@ -204,7 +204,7 @@ def sample(
 
 
 def _merged(array: Array, rank: int) -> Array:
-    """(*taps, tables, regions, *bins) as (tables, taps, results), in steps that explicit meshes can follow."""
+    """(*taps, tables, regions, *bins) as (tables, taps, results), in steps that explicit meshes follow."""
     shape = array.shape[rank:]
     array = jnp.moveaxis(array.reshape(math.prod(array.shape[:rank]), *shape), 0, 1)
     return array.reshape(*array.shape[:2], math.prod(shape[1:]))
