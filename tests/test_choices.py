@@ -121,6 +121,7 @@ CHOICES = [
         )
     ),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 9),), {"scatter": 1}),
+    ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((4, 25),), {"scatter": 1}),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 11),), {"scatter": 0}),
     ("cpu", _tangent_of(jaxpool.median_pool), 2, ((8, 8),), {"gather": 0, "reduce": 0}),
     ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 2, "reduce": 1}),
