@@ -70,9 +70,15 @@ def as_arrays(inputs: Any, boxes: Any, box_indices: Any) -> tuple[Array, Array, 
 
 
 def read_regions(
-    inputs: Array, boxes: Array, indices: Array | None, channel_axis: Any, *, axes_first_to_last: bool = False
+    inputs: Array,
+    boxes: Array,
+    indices: Array | None,
+    output_shape: tuple[int, ...],
+    channel_axis: Any,
+    *,
+    axes_first_to_last: bool = False,
 ) -> tuple[Regions, Layout]:
-    """The boxes, checked, and the layout of the inputs that they fit."""
+    """The boxes, checked beside the output shape, and the layout of the inputs that they fit."""
     array = boxes
     if array.ndim < 2 or array.shape[-1] % 2 or not array.shape[-1]:
         raise ValueError(
@@ -80,6 +86,7 @@ def read_regions(
         )
     rank = array.shape[-1] // 2
     layout = read_layout(inputs, rank, channel_axis)
+    as_integers("output_shape", output_shape, minimum=1, length=rank)
     dtype = np.promote_types(accumulation_dtype(array.dtype), accumulation_dtype(inputs.dtype))
     array = array.astype(dtype).reshape(*array.shape[:-1], 2, rank)
     if not axes_first_to_last:
@@ -128,10 +135,6 @@ def read_layout(inputs: Array, rank: int, channel_axis: Any) -> Layout:
         if static_length(length) == 0:
             raise ValueError(f"inputs must have no empty spatial axis, got the shape {inputs.shape}.")
     return Layout(rank, tuple(others[: len(others) - rank]), channel)
-
-
-def check_output_shape(output_shape: tuple[int, ...], rank: int) -> None:
-    as_integers("output_shape", output_shape, minimum=1, length=rank)
 
 
 class Taps(NamedTuple):

@@ -42,13 +42,27 @@ def grid_of(sampling_ratio: Any, max_sampling_ratio: Any) -> tuple[int, bool]:
     return (most, False) if ratio is None else (ratio, True)
 
 
-def placement(boxes: Array, scale: Any, aligned: bool) -> tuple[Array, Array]:
+def samples_of(
+    boxes: Array,
+    scale: Any,
+    aligned: bool,
+    bins: Sequence[int],
+    lengths: Sequence[Any],
+    grid: tuple[int, bool],
+) -> list[Samples]:
+    """The samples of all bins along each axis, of numbers or arrays of lengths."""
+    low, extent = _placement(boxes, scale, aligned)
+    along = zip(jnp.moveaxis(low, -1, 0), jnp.moveaxis(extent, -1, 0), bins, lengths, strict=True)
+    return [_bin_samples(*axis, *grid) for axis in along]
+
+
+def _placement(boxes: Array, scale: Any, aligned: bool) -> tuple[Array, Array]:
     """Where boxes begin, in coordinates of centres, and how far they extend."""
     low, high = jnp.moveaxis(boxes * scale - (0.5 if aligned else 0), -2, 0)
     return low, high - low if aligned else jnp.maximum(high - low, 1)
 
 
-def bin_samples(low: Array, extent: Array, bins: int, length: Any, most: int, fixed: bool) -> Samples:
+def _bin_samples(low: Array, extent: Array, bins: int, length: Any, most: int, fixed: bool) -> Samples:
     """The samples of bins of boxes along an axis of a length; `most`, or up to as many as bins have cells."""
     low, size = (array[None, ..., None] for array in (low, extent / bins))
     count = jnp.full_like(size, most) if fixed else jnp.clip(jnp.ceil(size), 0, most)

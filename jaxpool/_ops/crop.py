@@ -19,7 +19,6 @@ from jaxpool._ops._regions import (
     Taps,
     as_arrays,
     between,
-    check_output_shape,
     placed,
     read_regions,
     sample,
@@ -107,8 +106,7 @@ def _crop(
     outside: float,
     channel_axis: Any,
 ) -> Array:
-    regions, layout = read_regions(inputs, boxes, indices, channel_axis, axes_first_to_last=True)
-    check_output_shape(shape, regions.rank)
+    regions, layout = read_regions(inputs, boxes, indices, shape, channel_axis, axes_first_to_last=True)
     images = layout.channels_last(inputs)
     lengths = images.shape[-regions.rank - 1 : -1]
     axes, inside = [], jnp.ones((1,) * (2 + regions.rank), bool)

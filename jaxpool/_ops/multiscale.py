@@ -17,13 +17,12 @@ from jaxpool._arguments import as_integer, as_integers
 from jaxpool._ops._arrays import as_bool, as_number, as_real
 from jaxpool._ops._regions import (
     as_arrays,
-    check_output_shape,
     placed,
     read_layout,
     read_regions,
     steps_of,
 )
-from jaxpool._ops._samples import averages, bin_samples, grid_of, placement
+from jaxpool._ops._samples import averages, grid_of, samples_of
 
 
 def multiscale_roi_align(
@@ -128,9 +127,8 @@ def _multiscale_roi_align(
     aligned: bool,
     channel_axis: Any,
 ) -> Array:
-    regions, layout = read_regions(features[0], boxes, indices, channel_axis)
+    regions, layout = read_regions(features[0], boxes, indices, bins, channel_axis)
     rank = regions.rank
-    check_output_shape(bins, rank)
     images = [read_layout(level, rank, channel_axis).channels_last(level) for level in features]
     kinds = {(image.shape[: -rank - 1], image.shape[-1], image.dtype) for image in images}
     if len(kinds) > 1:
@@ -146,10 +144,8 @@ def _multiscale_roi_align(
         return jnp.asarray(values.astype(np.int32))[level]
 
     scale = jnp.asarray(1 / strides, regions.boxes.dtype)[level]
-    low, extent = placement(regions.boxes, scale[..., None, None], aligned)
-    axes = [
-        bin_samples(low[..., d], extent[..., d], bins[d], of_level(lengths[:, d]), *grid) for d in range(rank)
-    ]
+    here = [of_level(along) for along in lengths.T]
+    axes = samples_of(regions.boxes, scale[..., None, None], aligned, bins, here, grid)
     cells = lengths.prod(axis=1)
     first = regions.image * int(cells.sum()) + of_level(np.cumsum(cells) - cells)
     steps = [of_level(step) for step in np.array([steps_of(row) for row in lengths]).T]

@@ -16,13 +16,12 @@ from jaxpool._arguments import as_integer, as_integers
 from jaxpool._ops._arrays import as_bool, as_number
 from jaxpool._ops._regions import (
     as_arrays,
-    check_output_shape,
     own_channels,
     placed,
     read_regions,
     steps_of,
 )
-from jaxpool._ops._samples import averages, bin_samples, grid_of, maxima, placement
+from jaxpool._ops._samples import averages, grid_of, maxima, samples_of
 
 Reduction = Literal["avg", "max"]
 
@@ -127,12 +126,10 @@ def _roi_align(
     pool: Callable[..., Array],
     channel_axis: Any,
 ) -> Array:
-    regions, layout = read_regions(inputs, boxes, indices, channel_axis)
-    check_output_shape(bins, regions.rank)
+    regions, layout = read_regions(inputs, boxes, indices, bins, channel_axis)
     images = layout.channels_last(inputs)
     lengths = images.shape[-regions.rank - 1 : -1]
-    low, extent = placement(regions.boxes, scale, aligned)
-    axes = [bin_samples(low[..., d], extent[..., d], bins[d], lengths[d], *grid) for d in range(regions.rank)]
+    axes = samples_of(regions.boxes, scale, aligned, bins, lengths, grid)
     first = regions.image * math.prod(lengths)
     tables = layout.tables(images, joined=regions.indexed)
     return placed(pool(tables, first, axes, steps_of(lengths)), regions, layout, inputs.dtype)
@@ -208,13 +205,11 @@ def _ps_roi_align(
     grid: tuple[int, bool],
     channel_axis: int,
 ) -> Array:
-    regions, layout = read_regions(inputs, boxes, indices, channel_axis)
-    check_output_shape(bins, regions.rank)
+    regions, layout = read_regions(inputs, boxes, indices, bins, channel_axis)
     count = math.prod(bins)
     images = own_channels(layout.channels_last(inputs), count)
     lengths = images.shape[-regions.rank - 2 : -2]
-    low, extent = placement(regions.boxes, scale, True)
-    axes = [bin_samples(low[..., d], extent[..., d], bins[d], lengths[d], *grid) for d in range(regions.rank)]
+    axes = samples_of(regions.boxes, scale, True, bins, lengths, grid)
     first = regions.image * (math.prod(lengths) * count)
     tables = layout.tables(images, joined=regions.indexed)
     shift = np.arange(count, dtype=np.int32).reshape(bins)

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 from jaxpool._arguments import as_integer, as_integers
 from jaxpool._lowering.order import precedes
 from jaxpool._ops._arrays import as_bool, as_number
-from jaxpool._ops._regions import as_arrays, check_output_shape, own_channels, placed, read_regions, steps_of
+from jaxpool._ops._regions import as_arrays, own_channels, placed, read_regions, steps_of
 from jaxpool._precision import accumulation_dtype
 
 
@@ -118,8 +118,7 @@ def _roi_pool(
     scale: float,
     channel_axis: Any,
 ) -> tuple[Array, Array]:
-    regions, layout = read_regions(inputs, boxes, indices, channel_axis)
-    check_output_shape(bins, regions.rank)
+    regions, layout = read_regions(inputs, boxes, indices, bins, channel_axis)
     images = layout.channels_last(inputs)
     lengths = images.shape[-regions.rank - 1 : -1]
     exists, (low, high) = _rounded(regions.boxes * scale)
@@ -205,9 +204,8 @@ def _ps_roi_pool(
     scale: float,
     channel_axis: int,
 ) -> Array:
-    regions, layout = read_regions(inputs, boxes, indices, channel_axis)
+    regions, layout = read_regions(inputs, boxes, indices, bins, channel_axis)
     rank = regions.rank
-    check_output_shape(bins, rank)
     images = own_channels(layout.channels_last(inputs), math.prod(bins))
     lengths = images.shape[-rank - 2 : -2]
     exists, (low, high) = _rounded(regions.boxes * scale)
