@@ -12,6 +12,7 @@ it has:
 - small: the same in arrays of some MiB, where to launch counts;
 - networks: training steps;
 - large: windows of 7x7 and more, adaptive, fractional and global pools;
+- regions: pools of boxes beside torchvision, how far the two are apart, whether ten runs give the same bits;
 - techniques: the other ways to carry out a pool that jaxpool has;
 - compilation: seconds, and the temporaries of forward and backward in one program.
 """
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import dataclasses
+import functools
 import itertools
 import json
 import os
@@ -35,7 +37,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.6")
 import jax
 import jax.numpy as jnp
 
-from benchmarks import contenders, measurements, networks, programs, report, timing
+from benchmarks import contenders, measurements, networks, programs, regions, report, timing
 from benchmarks.cases import CASES, PASSES, RESIZING, AnyCase, Case
 from jaxpool._lowering import TECHNIQUES, forced
 
@@ -137,13 +139,46 @@ def _repeated(case: AnyCase, compiled: dict[str, contenders.CompiledPool]) -> Re
     """Whether ten runs agree in every bit, and the gradient with XLA's own; ties and NaN apart, it must."""
     inputs = contenders.normal(case.shape, case.dtype, seed=0)
     cotangent = contenders.normal(contenders.output_shape(case), case.dtype, seed=1)
-    expected = compiled["jaxpool"].both(inputs, cotangent)
-    same = [_same_bits(expected, compiled["jaxpool"].both(inputs, cotangent)) for _ in range(10)]
-    record: Record = {"same_bits_in_ten_runs": bool(jnp.stack(same).all())}
+    both = functools.partial(compiled["jaxpool"].both, inputs, cotangent)
+    expected, same = both(), _same_in_ten(both)
+    record: Record = {"same_bits_in_ten_runs": same}
     if "flax" in compiled:
         (theirs,) = compiled["flax"].both(inputs, cotangent)[1]
         record["gradient_difference"] = float(contenders.difference(theirs, expected[1][0]))
     return record
+
+
+def of_regions(scale: Scale) -> Iterator[tuple[str, Record]]:
+    cases = regions.CASES
+    if scale.tiny:
+        cases = [dataclasses.replace(case, shape=(2, 20, 30, 49), boxes=4) for case in cases[::5]]
+    for case, compiled in list(_in_threads(regions.compile_pool, cases)):
+        try:
+            calls, apart = regions.compare(case, compiled)
+        except Exception as error:  # whatever it is, the others are measured too
+            yield f"{case}: {error}", {"name": str(case), "error": f"{type(error).__name__}: {error}"}
+            continue
+        taken = timing.medians(
+            {(name, step): steps[step] for name, steps in calls.items() for step in PASSES},
+            EFFORT,
+            queued=True,
+        )
+        seconds = {name: {step: taken[name, step] for step in PASSES} for name in calls}
+        same = _same_in_ten(calls["jaxpool"]["both"])
+        shown = [
+            f"{name} {' '.join(f'{1e6 * each:.0f}' for each in steps.values())} us"
+            for name, steps in seconds.items()
+        ]
+        differences = [f"{name} {each:.1e} apart" for name, each in apart.items()]
+        yield (
+            ", ".join([str(case), *shown, *differences, f"same bits {same}"]),
+            {"name": str(case), "seconds": seconds, "apart": apart, "same_bits_in_ten_runs": same},
+        )
+
+
+def _same_in_ten(call: timing.Call) -> bool:
+    expected = call()
+    return bool(jnp.stack([_same_bits(expected, call()) for _ in range(10)]).all())
 
 
 @jax.jit
@@ -229,6 +264,7 @@ PARTS: dict[str, Part] = {
     "small": small,
     "networks": training,
     "large": large,
+    "regions": of_regions,
     "techniques": techniques,
     "compilation": compilation,
 }

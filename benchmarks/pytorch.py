@@ -77,7 +77,7 @@ def calls(case: AnyCase, inputs: Any, cotangent: Any) -> tuple[Any, dict[str, Ca
         "both": both,
     }
     if x.is_cuda:
-        found = {step: _enqueuing(call) for step, call in found.items()}
+        found = {step: enqueuing(call) for step, call in found.items()}
     result = value.detach()
     if case.channel_axis is None:
         result = result.squeeze(1)
@@ -86,7 +86,7 @@ def calls(case: AnyCase, inputs: Any, cotangent: Any) -> tuple[Any, dict[str, Ca
     return result.contiguous(), found
 
 
-def _enqueuing(call: Call) -> Call:
+def enqueuing(call: Call) -> Call:
     """A call of PyTorch on a GPU, which returns at once, with what JAX can wait for."""
     import torch  # pyright: ignore[reportMissingImports]
 
