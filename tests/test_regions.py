@@ -131,6 +131,18 @@ def _jitted(function, **options):
     return jax.jit(lambda boxes, indices: function(IMAGES, boxes, (2, 2), box_indices=indices, **options))
 
 
+@pytest.mark.parametrize("bins", [3, 7, 14])
+def test_bins_end_where_float32_has_them(bins):
+    # Of 1 to 60 cells: some sizes times their number are more than the cells in float32, as 7 times 13 / 7.
+    stops = np.arange(60, dtype=np.float32)
+    boxes = np.stack([0 * stops, stops], 1)
+    values = jax.jit(lambda x: jaxpool.roi_pool(x, boxes, (bins,)))(jnp.arange(80.0)[:, None])
+    size = (stops + 1) / np.float32(bins)
+    expected = np.ceil(np.arange(1, bins + 1, dtype=np.float32) * size[:, None]) - 1
+    assert (expected[:, -1] > stops).any() == (bins > 3)
+    np.testing.assert_array_equal(values[..., 0], expected)
+
+
 @pytest.mark.parametrize("name", ["roi_align", "ps_roi_align", "crop_and_resize", "roi_pool", "ps_roi_pool"])
 def test_boxes_of_no_image_and_of_nan_are_nothing(name):
     boxes = np.array([[0, 0, 3, 3], [0, 0, 3, 3], [np.nan, 0, 3, 3]], np.float32)

@@ -56,11 +56,12 @@ def roi_pool(
     r"""Pools regions: divides each box into bins of whole cells and takes the maximum of each bin.
 
     Along one axis, a box from $l$ to $h$, scaled by `spatial_scale` and rounded to whole cells, halves away
-    from 0, has $w = \max(h - l + 1, 1)$ cells. With $o$ bins, bin $i$ has the cells
+    from 0, has $w = \max(h - l + 1, 1)$ cells. With $o$ bins of size $s = w / o$, bin $i$ has the cells
 
-    $$ l + \Big\lfloor \frac{i w}{o} \Big\rfloor, \dots, l + \Big\lceil \frac{(i + 1) w}{o} \Big\rceil - 1 $$
+    $$ l + \lfloor i s \rfloor, \dots, l + \lceil (i + 1) s \rceil - 1 $$
 
-    that are in the array.
+    that are in the array. As in torchvision and ONNX, $s$ and its multiples are rounded to the dtype of the
+    boxes: of 13 cells in 7 bins of float32, the last bin ends one cell behind the box.
 
     - Ties go to the first element in row-major order, in value, index, tangent and cotangent alike. A NaN
       makes its bin NaN.
@@ -122,7 +123,7 @@ def _roi_pool(
     images = layout.channels_last(inputs)
     lengths = images.shape[-regions.rank - 1 : -1]
     exists, (low, high) = _rounded(regions.boxes * scale)
-    starts, stops = _bounds(low, jnp.maximum(high - low + 1, 1), bins, lengths)
+    starts, stops = _bounds(low, jnp.maximum(high - low + 1, 1), bins, lengths, regions.boxes.dtype)
     tables = layout.tables(images, joined=regions.indexed)
     index = _first_maximum(lax.stop_gradient(tables), regions.image, exists, starts, stops, lengths)
     values = _read_each(tables, regions.image * math.prod(lengths), jnp.maximum(index, 0))
@@ -143,11 +144,11 @@ def ps_roi_pool(
 
     With $B$ bins in all, result channel $c$ of bin $b$, in row-major order, averages input channel $c B + b$.
     Along one axis of $I$ cells, a box from $l$ to $h$, scaled by `spatial_scale` and rounded, has
-    $w = \max(h - l, 1)$ cells, and of $o$ bins, bin $i$ has the cells
+    $w = \max(h - l, 1)$ cells, and of $o$ bins of size $s = w / o$, bin $i$ has the cells
 
-    $$ l + \Big\lfloor \frac{i w}{o} \Big\rfloor, \dots, l + \Big\lceil \frac{(i + 1) w}{o} \Big\rceil - 1 $$
+    $$ l + \lfloor i s \rfloor, \dots, l + \lceil (i + 1) s \rceil - 1 $$
 
-    from 0 to $I - 2$: torchvision never pools the last one.
+    from 0 to $I - 2$, rounded as in `roi_pool`: torchvision never pools the last one.
 
     - A bin without cells is 0 and has no gradient. So is a box with a NaN, and one whose index is out of
       range.
@@ -209,7 +210,8 @@ def _ps_roi_pool(
     images = own_channels(layout.channels_last(inputs), math.prod(bins))
     lengths = images.shape[-rank - 2 : -2]
     exists, (low, high) = _rounded(regions.boxes * scale)
-    starts, stops = _bounds(low, jnp.maximum(high - low, 1), bins, [n - 1 for n in lengths])
+    ends = [n - 1 for n in lengths]
+    starts, stops = _bounds(low, jnp.maximum(high - low, 1), bins, ends, regions.boxes.dtype)
     dtype = accumulation_dtype(inputs.dtype)
     batch = math.prod(layout.batch)
     tables = images.reshape(batch, *lengths, *bins, images.shape[-1]).astype(dtype)
@@ -242,50 +244,88 @@ def _rounded(boxes: Array) -> tuple[Array, Array]:
 
 
 def _bounds(
-    low: Array, extent: Array, bins: Sequence[int], ends: Sequence[int]
+    low: Array, extent: Array, bins: Sequence[int], ends: Sequence[int], dtype: np.dtype
 ) -> tuple[list[Array], list[Array]]:
     """The first cell of each bin along each axis, and the one behind its last: (tables, regions, bins)."""
     starts, stops = [], []
     for d, (count, end) in enumerate(zip(bins, ends, strict=True)):
-        number, first = np.arange(count, dtype=np.int32).reshape(1, 1, -1), low[..., d : d + 1]
-        starts.append(jnp.clip(first + number * extent[..., d : d + 1] // count, 0, end))
-        stops.append(jnp.clip(first - -(number + 1) * extent[..., d : d + 1] // count, 0, end))
+        number, first = np.arange(count, dtype=dtype).reshape(1, 1, -1), low[..., d : d + 1]
+        size = _quotient(extent[..., d : d + 1].astype(dtype), count)
+        starts.append(jnp.clip(first + jnp.floor(number * size).astype(np.int32), 0, end))
+        stops.append(jnp.clip(first + jnp.ceil((number + 1) * size).astype(np.int32), 0, end))
     return starts, stops
 
 
+def _quotient(dividend: Array, divisor: int) -> Array:
+    """Whole numbers divided, and rounded as IEEE has it: XLA multiplies by the reciprocal, or less exactly.
+
+    Bins end at products of it that are rounded up: seven times 13 / 7 in float32 is more than 13.
+    """
+    info = jnp.finfo(dividend.dtype)
+    quotient = dividend / divisor
+    high = lax.reduce_precision(quotient, info.nexp, info.nmant // 2)
+    rest = dividend - high * divisor - (quotient - high) * divisor  # of exact products and differences
+    return quotient + rest / divisor
+
+
 def _first_maximum(
-    tables: Array,
-    image: Array,
-    exists: Array,
-    starts: Sequence[Array],
-    stops: Sequence[Array],
-    lengths: Sequence[int],
+    tables: Array, image: Array, exists: Array, starts: Sequence[Array], stops: Sequence[Array], lengths: Any
 ) -> Array:
     """Where each bin's first maximum is in its image; -1 where the bin has no cell."""
-    rank, steps = len(starts), steps_of(lengths)
-    sizes = [jnp.max(stop - start, initial=0) for start, stop in zip(starts, stops, strict=True)]
+    stops = [jnp.where(exists[..., None], stop, start) for start, stop in zip(starts, stops, strict=True)]
+    visit = functools.partial(_visit_cells, steps=tuple(steps_of(lengths)))
+
+    # For a CPU, each region has what its own largest bin needs; else all have what the largest of all needs.
+    def one_by_one(rows: Array, *regions: Array) -> Array:
+        return lax.map(lambda region: visit(rows, *region, at_once=1), regions)
+
+    def of_table(*arrays: Array) -> Array:
+        return lax.platform_dependent(*arrays, cpu=one_by_one, default=functools.partial(visit, at_once=16))
+
+    return jax.vmap(of_table)(tables, image * math.prod(lengths), *starts, *stops)
+
+
+def _visit_cells(rows: Array, first: Array, *bounds: Array, steps: tuple[int, ...], at_once: int) -> Array:
+    """The first maximum of each bin, (..., *bins, channels), by visiting cells in row-major order.
+
+    Args:
+      rows: of shape (cells, channels).
+      first: the row of the first cell of each region's image, (...).
+      bounds: the first cell of each bin along each axis, then the one behind its last; each (..., bins).
+      steps: how many rows lie from a cell to the next one along each axis.
+      at_once: so many cells along the last axis are one step.
+    """
+    rank = len(steps)
+    starts, stops = bounds[:rank], bounds[rank:]
+    *counts, width = (jnp.max(stop - start, initial=0) for start, stop in zip(starts, stops, strict=True))
+    counts.append((width + at_once - 1) // at_once)
 
     def spread(array: Array, axis: int) -> Array:
-        return jnp.expand_dims(array, [2 + d for d in range(rank) if d != axis])
+        return jnp.expand_dims(array, [first.ndim + d for d in range(rank) if d != axis])
 
     def visit(number: Array, found: tuple[Array, Array]) -> tuple[Array, Array]:
+        offsets = []
+        for count in reversed(counts):
+            offsets.insert(0, number % jnp.maximum(count, 1))
+            number = number // jnp.maximum(count, 1)
+        offsets[-1] *= at_once
         best, index = found
-        place, holds, rest = 0, _behind(exists, rank), number
-        for d in reversed(range(rank)):
-            size = jnp.maximum(sizes[d], 1)
-            cell = starts[d] + rest % size
-            place += spread(cell, d) * steps[d]
-            holds &= spread(cell < stops[d], d)
-            rest = rest // size
-        place = jnp.where(holds, place, 0)
-        row = place + _behind(image, rank) * math.prod(lengths)
-        value = jax.vmap(lambda rows, at: rows[at])(tables, row)
-        replaces = holds[..., None] & ((index < 0) | precedes("max", value, best))
-        return jnp.where(replaces, value, best), jnp.where(replaces, place[..., None], index)
+        for cell in range(at_once):
+            cells = [start + offset for start, offset in zip(starts, offsets, strict=True)]
+            cells[-1] += cell
+            inside = [spread(at < stop, d) for d, (at, stop) in enumerate(zip(cells, stops, strict=True))]
+            holds = functools.reduce(operator.and_, inside)
+            places = [spread(at * step, d) for d, (at, step) in enumerate(zip(cells, steps, strict=True))]
+            place = functools.reduce(operator.add, places)
+            row = jnp.where(holds, place + _behind(first, rank), 0)
+            value = rows.at[row].get(mode="promise_in_bounds")
+            replaces = holds[..., None] & ((index < 0) | precedes("max", value, best))
+            best, index = jnp.where(replaces, value, best), jnp.where(replaces, place[..., None], index)
+        return best, index
 
-    shape = (*image.shape, *(start.shape[-1] for start in starts), tables.shape[-1])
-    nothing = jnp.zeros(shape, tables.dtype), jnp.full(shape, -1, np.int32)
-    return lax.fori_loop(0, functools.reduce(operator.mul, sizes), visit, nothing)[1]
+    shape = (*first.shape, *(start.shape[-1] for start in starts), rows.shape[-1])
+    nothing = jnp.zeros(shape, rows.dtype), jnp.full(shape, -1, np.int32)
+    return lax.fori_loop(0, functools.reduce(operator.mul, counts), visit, nothing)[1]
 
 
 def _behind(array: Array, count: int) -> Array:

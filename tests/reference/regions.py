@@ -130,9 +130,11 @@ def _whole(number):
 
 
 def _bins(low, extent, count, end):
-    """The cells of each bin along one axis."""
+    """The cells of each bin along one axis, in the float32 of torchvision."""
+    size = np.float32(extent) / np.float32(count)
     ranges = [
-        (low + number * extent // count, low - (-(number + 1) * extent) // count) for number in range(count)
+        (low + math.floor(np.float32(number) * size), low + math.ceil(np.float32(number + 1) * size))
+        for number in range(count)
     ]
     return [range(min(max(a, 0), end), min(max(b, 0), end)) for a, b in ranges]
 
