@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from tests.programs import interpret
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -57,12 +58,10 @@ def by_jax(call, x, names):
         outputs = eval(call, names | {"x": x})
         return outputs if isinstance(outputs, tuple) else (outputs,)
 
-    first, *others = function(jnp.asarray(x))
-
     def pullback(cotangent):
-        return jax.vjp(lambda x: function(x)[0], jnp.asarray(x))[1](jnp.asarray(cotangent))[0]
+        return interpret(lambda x, y: jax.vjp(lambda x: function(x)[0], x)[1](y)[0], x, cotangent)
 
-    return [np.asarray(output) for output in (first, *others)], pullback
+    return list(interpret(function, x)), pullback
 
 
 def _by_haiku(call, x, names):

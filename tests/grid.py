@@ -116,15 +116,18 @@ def windowed_rows() -> list[tuple[str, ...]]:
 
 
 def _compiled_once(rows: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
-    """Compiles only where a choice has not been compiled; elsewhere what would be compiled is interpreted."""
+    """Compiles only where a choice has not been compiled; elsewhere what would be compiled is interpreted.
+
+    Of functions with settings one is a choice, and of groups, each of which has its functions, none.
+    """
     met = set()
-    for *others, platform in rows:
-        choices = set(enumerate(others))
+    for function, place, *others, platform in rows:
+        choices = {function.split()[0], *([] if place in _GROUPED else [place]), *others}
         if platform == "compiled" and choices <= met:
             platform = "cpu"
         elif platform == "compiled":
             met |= choices
-        yield *others, platform
+        yield function, place, *others, platform
 
 
 def _pairs_of(functions: Sequence[Function], cases: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
@@ -152,6 +155,7 @@ def bound_rows() -> list[tuple[str, ...]]:
 
 
 _OF_BOUND = ("linearize", "vmap", "vmap over directions", "scan")  # all compute the same without
+_GROUPED = {group.name for group in GROUPS}
 PRIMITIVE = [f.name for f in SIMPLE if f.name != "pool"]
 EVERYWHERE = [f for f in FUNCTIONS if f in SIMPLE or f.name.startswith(("lp_pool", "var_pool"))]
 OTHERS = [f for f in FUNCTIONS if f not in EVERYWHERE]

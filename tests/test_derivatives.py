@@ -12,9 +12,10 @@ import pytest
 import jaxpool
 from tests.cases import DERIVATIVE_CASES, SMALL_CASES, curved, distinct, random
 from tests.covering import pairs
+from tests.differences import assert_derivatives
 from tests.functions import FUNCTIONS, KINDS
 from tests.groups import GROUPS
-from tests.programs import Program, interpret
+from tests.programs import interpret
 
 _FEW = [case for case in SMALL_CASES if case.name in ("1d", "windows of padding", "channels first 1d")]
 
@@ -42,33 +43,11 @@ def _of_each_name(count=2):
     ids=str,
 )
 def test_second_order(function, place, platform):
-    """Both modes, and each over the other, against finite differences of the same program's results."""
     inputs = distinct(place.shape)
-    pool = curved(lambda x: function.apply(x, *place.arguments, **place.options))
     if np.isnan(function.expected(inputs, *place.arguments, **place.options)).any():
         pytest.skip("a variance of one element has no derivative")
-
-    def total(inputs):
-        values = pool(inputs)  # of different weights, so that no two differences cancel
-        return jnp.sum(values * jnp.cos(jnp.arange(1.0, values.size + 1)).reshape(values.shape))
-
-    def derivatives(inputs, direction):
-        def slope(inputs):
-            return jax.jvp(total, (inputs,), (direction,))[1]
-
-        value, pushed = jax.jvp(pool, (inputs,), (direction,))
-        gradient, over_reverse = jax.jvp(jax.grad(total), (inputs,), (direction,))
-        over_forward = jax.grad(slope)(inputs)
-        return (value, gradient), (pushed, over_reverse), over_forward
-
-    direction, step = distinct(place.shape, seed=1), 1e-5
-    evaluate = Program(derivatives, inputs, direction, platform=platform)
-    _, tangents, over_forward = evaluate(inputs, direction)
-    above, below = (evaluate(inputs + sign * step * direction, direction)[0] for sign in (1, -1))
-    for high, low, tangent in zip(above, below, tangents, strict=True):
-        assert np.isfinite(tangent).all()
-        np.testing.assert_allclose((high - low) / (2 * step), tangent, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(over_forward, tangents[1], rtol=1e-10, atol=1e-10)
+    pool = curved(lambda x: function.apply(x, *place.arguments, **place.options))
+    assert_derivatives(pool, inputs, platform=platform)
 
 
 @pytest.mark.usefixtures("x64")

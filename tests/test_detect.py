@@ -25,7 +25,9 @@ def example():
     return scripts.module("detect")
 
 
-def test_a_few_steps(tmp_path):
+def test_a_few_steps(example, tmp_path, monkeypatch):
+    """Of few scenes each: what takes long is to compile them."""
+    monkeypatch.setattr(example, "SCENES", 3)
     printed = scripts.run("detect", "--steps", "2", "--scenes", "8", "--out", tmp_path / "my" / "pictures")
     found = re.search(RESULT, printed.output)
     assert found, printed.output

@@ -363,7 +363,7 @@ def test_errors(name):
 def test_lengths_in_messages_would_do(padding, stride):
     """The message of an uneven split names lengths that then work."""
     messages = 0
-    for length in range(5, 40):
+    for length in range(5, 25):  # what divides by the largest stride and the devices comes again
         try:
             assert _windows(length, stride, padding) % 4 == 0
         except ValueError as error:
@@ -371,7 +371,7 @@ def test_lengths_in_messages_would_do(padding, stride):
             proposed = re.search(r"; (with 'SAME' padding )?(\d+)(?: or (\d+))? would do", str(error))
             for other in filter(None, proposed.groups()[1:]):
                 assert _windows(int(other), stride, "SAME" if proposed[1] else padding) % 4 == 0
-    assert messages > 20
+    assert messages > 10
 
 
 @functools.cache
