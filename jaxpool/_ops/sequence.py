@@ -190,8 +190,6 @@ def _end(end: str):
 def _largest(k: int):
     def pool(inputs: Array, window: Window, mask: Array | None) -> Array:
         ((axis, along),) = window.pooled.items()
-        if mask is not None:
-            mask = jnp.broadcast_to(mask, inputs.shape)
         places = _places_of_largest(lax.stop_gradient(inputs), mask, axis, min(k, along.length))
         missing = [(0, max(k - along.length, 0)) if d == axis else (0, 0) for d in range(inputs.ndim)]
         places = jnp.pad(lax.sort(places, axis), missing, constant_values=along.length)
@@ -201,23 +199,21 @@ def _largest(k: int):
 
 
 def _places_of_largest(inputs: Array, mask: Array | None, axis: int, k: int) -> Array:
-    """Where the largest elements are along an axis; the length of the axis for those that take no part."""
+    """Where the largest elements are along an axis; the length of the axis in place of those that are not."""
     length = inputs.shape[axis]
     if jnp.issubdtype(inputs.dtype, jnp.inexact):
-        # As integers of which NaN is the largest, -0 and 0 are one, and none is the lowest there is.
+        # As integers, of which NaN is the largest, -0 and 0 are one, and none is the lowest there is.
         keys = with_one_zero(to_keys(inputs, "max"))
-    else:
-        keys = inputs.astype(np.uint8) if inputs.dtype == np.bool_ else inputs
-        if mask is not None:  # which may tie with elements
-            places = jnp.where(mask, _numbers(inputs.ndim, axis, length), length)
-            places = lax.sort((~masked(keys, mask, jnp.iinfo(keys.dtype).min), places), axis, num_keys=2)[1]
-            return lax.slice_in_dim(places, 0, k, axis=axis)
-    keys = masked(keys, mask, jnp.iinfo(keys.dtype).min)
-    places = jnp.moveaxis(lax.top_k(jnp.moveaxis(keys, axis, -1), k)[1], -1, axis)
+        lowest = np.iinfo(keys.dtype).min
+        found, places = lax.top_k(jnp.moveaxis(masked(keys, mask, lowest), axis, -1), k)
+        return jnp.moveaxis(jnp.where(found == lowest, length, places), -1, axis)
+    keys = inputs.astype(np.uint8) if inputs.dtype == np.bool_ else inputs
     if mask is None:
-        return places
-    valid = jnp.take_along_axis(mask, places, axis, mode="promise_in_bounds")
-    return jnp.where(valid, places, length)
+        return jnp.moveaxis(lax.top_k(jnp.moveaxis(keys, axis, -1), k)[1], -1, axis)
+    # What takes no part ties with the lowest of the others, and comes after all of them.
+    places = jnp.where(mask, _numbers(inputs.ndim, axis, length), length) + lax.full_like(keys, 0, np.int32)
+    keys = lax.bitwise_not(masked(keys, mask, np.iinfo(keys.dtype).min))
+    return lax.slice_in_dim(lax.sort((keys, places), axis, num_keys=2)[1], 0, k, axis=axis)
 
 
 def _numbers(ndim: int, axis: int, length: int) -> Array:
