@@ -15,6 +15,7 @@ from jaxpool._lowering.order import identity, to_keys, with_one_zero
 from jaxpool._ops._arrays import along_pooled, as_array, check_elements
 from jaxpool._ops.max_min import as_ordered
 from jaxpool._ops.whole import masked, pool_whole
+from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Window
 
 
@@ -127,8 +128,8 @@ def global_topk_pool(
 
     - Of elements that tie the first are taken. A NaN counts as the largest.
     - Where fewer than $k$ elements take part, they come first, and the rest is the dtype's lowest value (-inf
-      for floating-point numbers), without a gradient: as in `global_max_pool`, of which no maximum of the
-      results can be more.
+      for floating-point numbers), without a gradient: as `global_max_pool` has it where there is nothing, and
+      so that a maximum of the results is that of the elements.
 
     Args:
       inputs: an array of real, integer or bool dtype.
@@ -200,20 +201,36 @@ def _largest(k: int):
 
 def _places_of_largest(inputs: Array, mask: Array | None, axis: int, k: int) -> Array:
     """Where the largest elements are along an axis; the length of the axis in place of those that are not."""
-    length = inputs.shape[axis]
     if jnp.issubdtype(inputs.dtype, jnp.inexact):
-        # As integers, of which NaN is the largest, -0 and 0 are one, and none is the lowest there is.
-        keys = with_one_zero(to_keys(inputs, "max"))
-        lowest = np.iinfo(keys.dtype).min
-        found, places = lax.top_k(jnp.moveaxis(masked(keys, mask, lowest), axis, -1), k)
-        return jnp.moveaxis(jnp.where(found == lowest, length, places), -1, axis)
+        # XLA finds float32 faster than it sorts integers: four of each of 4096 lines of 1024 in 55 ms on CPU,
+        # not 570.
+        finite = jnp.all(jnp.isfinite(masked(inputs, mask, 0)))
+        search = functools.partial(_places_of_numbers, mask=mask, axis=axis, k=k)
+        return lax.cond(finite, functools.partial(search, finite=True), search, inputs)
     keys = inputs.astype(np.uint8) if inputs.dtype == np.bool_ else inputs
     if mask is None:
-        return jnp.moveaxis(lax.top_k(jnp.moveaxis(keys, axis, -1), k)[1], -1, axis)
+        return _top_k(keys, axis, k)[1]
     # What takes no part ties with the lowest of the others, and comes after all of them.
+    length = inputs.shape[axis]
     places = jnp.where(mask, _numbers(inputs.ndim, axis, length), length) + lax.full_like(keys, 0, np.int32)
     keys = lax.bitwise_not(masked(keys, mask, np.iinfo(keys.dtype).min))
     return lax.slice_in_dim(lax.sort((keys, places), axis, num_keys=2)[1], 0, k, axis=axis)
+
+
+def _places_of_numbers(inputs: Array, mask: Array | None, axis: int, k: int, finite: bool = False) -> Array:
+    if finite:
+        keys, lowest = inputs.astype(accumulation_dtype(inputs.dtype)), -np.inf
+        keys = jnp.where(keys == 0, lax.full_like(keys, 0), keys)  # -0 and 0 tie
+    else:
+        # As integers, of which NaN is the largest, and none is the lowest there is.
+        keys = with_one_zero(to_keys(inputs, "max"))
+        lowest = np.iinfo(keys.dtype).min
+    found, places = _top_k(masked(keys, mask, lowest), axis, k)
+    return jnp.where(found == lowest, inputs.shape[axis], places)
+
+
+def _top_k(keys: Array, axis: int, k: int) -> list[Array]:
+    return [jnp.moveaxis(found, -1, axis) for found in lax.top_k(jnp.moveaxis(keys, axis, -1), k)]
 
 
 def _numbers(ndim: int, axis: int, length: int) -> Array:

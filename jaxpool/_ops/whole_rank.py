@@ -139,9 +139,11 @@ def _quantile(q: float):
         ranks = q * np.maximum(np.arange(window.taps + 1) - 1, 0)
         low, high = (rounded(ranks).astype(np.int32) for rounded in (np.floor, np.ceil))
         wide = inputs.astype(accumulation_dtype(inputs.dtype))
-        found = _elements(inputs, wide, window, mask, [_at(counts, rank, window) for rank in (low, high)])
+        below, above = _elements(
+            inputs, wide, window, mask, [_at(counts, rank, window) for rank in (low, high)]
+        )
         fraction = _at(counts, (ranks - low).astype(wide.dtype), window)
-        value = interpolated(*found, fraction)
+        value = interpolated(below, above, fraction)
         if counts is not None:
             value = jnp.where(counts > 0, value, lax.full_like(value, 0))
         return value.astype(inputs.dtype)

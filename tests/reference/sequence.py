@@ -138,4 +138,4 @@ def _each(function, arrays, axis, where, keepdims, dtype=None):
         ]
     results = np.array(results, dtype)
     results = results.reshape(*others, *results.shape[1:])
-    return np.expand_dims(results, axes) if keepdims else results
+    return np.expand_dims(results, tuple(axes)) if keepdims else results
