@@ -80,6 +80,22 @@ FAMILIES = {
         "global_sum_pool": "jaxpool.global_sum_pool(photo, (0, 1))",
         "global_lp_pool": "jaxpool.global_lp_pool(photo, (0, 1), p=4.0)",
         "global_logsumexp_pool": "jaxpool.global_logsumexp_pool(photo, (0, 1), temperature=0.1, mean=True)",
+        "global_soft_pool": "jaxpool.global_soft_pool(photo, (0, 1), temperature=0.1)",
+        "global_median_pool": "jaxpool.global_median_pool(photo, (0, 1))",
+        "global_quantile_pool": "jaxpool.global_quantile_pool(photo, 0.25, (0, 1))",
+        "global_var_pool": "jaxpool.global_var_pool(photo, (0, 1))",
+        "global_std_pool": "jaxpool.global_std_pool(photo, (0, 1), where=bright)",
+    },
+    "Sequence": {
+        "global_first_pool": "jaxpool.global_first_pool(photo, where=bright, keepdims=True)",
+        "global_last_pool": "jaxpool.global_last_pool(photo, where=bright, keepdims=True)",
+        "global_topk_pool": "jaxpool.global_topk_pool(photo, 40)",
+        "global_weighted_avg_pool": "jaxpool.global_weighted_avg_pool(photo, jnp.exp(logits), (0, 1))",
+        "global_sqrt_n_pool": "jaxpool.global_sqrt_n_pool(photo, (0, 1))",
+        "statistics_pool": "jaxpool.statistics_pool(photo, (0, 1)).reshape(1, 2, 3)",
+        "attentive_statistics_pool": (
+            "jaxpool.attentive_statistics_pool(photo, logits, (0, 1)).reshape(1, 2, 3)"
+        ),
     },
     "Random": {
         "fractional_max_pool": "jaxpool.fractional_max_pool(key, photo, (6, 6), (25, 25))",

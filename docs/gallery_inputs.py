@@ -15,5 +15,6 @@ size = photo.shape[:2]
 boxes = jnp.array([[15.0, 15.0, 105.0, 90.0]])  # from the left and the top to the right and the bottom
 gate = jnp.full((6, 6), 0.1)  # more light in a window, more of its maximum
 logits = -20.0 * photo.mean(-1, keepdims=True)  # the darker a pixel, the more it counts
+bright = photo.mean(-1, keepdims=True) > 0.5
 query = 10.0 * jnp.array([-1.0, 2.0, -1.0])  # green, which is the color of the eyes
 eye, out = jnp.eye(3)[:, None], jnp.eye(3)[None]  # one head that projects nothing

@@ -16,6 +16,10 @@ from jaxpool._ops.gem import global_gem_pool as global_gem_pool
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
+from jaxpool._ops.moments import attentive_statistics_pool as attentive_statistics_pool
+from jaxpool._ops.moments import global_std_pool as global_std_pool
+from jaxpool._ops.moments import global_var_pool as global_var_pool
+from jaxpool._ops.moments import statistics_pool as statistics_pool
 from jaxpool._ops.multiscale import multiscale_roi_align as multiscale_roi_align
 from jaxpool._ops.polyphase import polyphase_pool as polyphase_pool
 from jaxpool._ops.pyramid import fast_pyramid_pool as fast_pyramid_pool
@@ -31,6 +35,9 @@ from jaxpool._ops.roi_align import ps_roi_align as ps_roi_align
 from jaxpool._ops.roi_align import roi_align as roi_align
 from jaxpool._ops.roi_pool import ps_roi_pool as ps_roi_pool
 from jaxpool._ops.roi_pool import roi_pool as roi_pool
+from jaxpool._ops.sequence import global_first_pool as global_first_pool
+from jaxpool._ops.sequence import global_last_pool as global_last_pool
+from jaxpool._ops.sequence import global_topk_pool as global_topk_pool
 from jaxpool._ops.smooth import logsumexp_pool as logsumexp_pool
 from jaxpool._ops.smooth import lp_pool as lp_pool
 from jaxpool._ops.smooth import soft_pool as soft_pool
@@ -46,10 +53,15 @@ from jaxpool._ops.unpool import avg_unpool as avg_unpool
 from jaxpool._ops.unpool import max_unpool as max_unpool
 from jaxpool._ops.wavelet import wavelet_pool as wavelet_pool
 from jaxpool._ops.wavelet import wavelet_unpool as wavelet_unpool
+from jaxpool._ops.weighted import global_soft_pool as global_soft_pool
+from jaxpool._ops.weighted import global_sqrt_n_pool as global_sqrt_n_pool
+from jaxpool._ops.weighted import global_weighted_avg_pool as global_weighted_avg_pool
 from jaxpool._ops.whole import global_avg_pool as global_avg_pool
 from jaxpool._ops.whole import global_logsumexp_pool as global_logsumexp_pool
 from jaxpool._ops.whole import global_lp_pool as global_lp_pool
 from jaxpool._ops.whole import global_max_pool as global_max_pool
 from jaxpool._ops.whole import global_min_pool as global_min_pool
 from jaxpool._ops.whole import global_sum_pool as global_sum_pool
+from jaxpool._ops.whole_rank import global_median_pool as global_median_pool
+from jaxpool._ops.whole_rank import global_quantile_pool as global_quantile_pool
 from jaxpool._window import output_shape as output_shape

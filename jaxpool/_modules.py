@@ -19,6 +19,7 @@ _ARRAYS = (
     "boxes",
     "box_indices",
     "logits",
+    "weights",
     "values",
     "indices",
     "where",

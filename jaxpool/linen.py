@@ -26,6 +26,7 @@ from jaxpool._ops import (
     gem,
     general,
     max_min,
+    moments,
     morphology,
     multiscale,
     polyphase,
@@ -35,6 +36,7 @@ from jaxpool._ops import (
     residues,
     roi_align,
     roi_pool,
+    sequence,
     smooth,
     spectral,
     spread,
@@ -42,7 +44,9 @@ from jaxpool._ops import (
     trainable,
     unpool,
     wavelet,
+    weighted,
     whole,
+    whole_rank,
 )
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
@@ -114,6 +118,18 @@ GlobalMinPool = _module(whole.global_min_pool)
 GlobalSumPool = _module(whole.global_sum_pool)
 GlobalLpPool = _module(whole.global_lp_pool)
 GlobalLogsumexpPool = _module(whole.global_logsumexp_pool)
+GlobalSoftPool = _module(weighted.global_soft_pool)
+GlobalMedianPool = _module(whole_rank.global_median_pool)
+GlobalQuantilePool = _module(whole_rank.global_quantile_pool)
+GlobalVarPool = _module(moments.global_var_pool)
+GlobalStdPool = _module(moments.global_std_pool)
+GlobalWeightedAvgPool = _module(weighted.global_weighted_avg_pool)
+GlobalSqrtNPool = _module(weighted.global_sqrt_n_pool)
+GlobalFirstPool = _module(sequence.global_first_pool)
+GlobalLastPool = _module(sequence.global_last_pool)
+GlobalTopkPool = _module(sequence.global_topk_pool)
+StatisticsPool = _module(moments.statistics_pool)
+AttentiveStatisticsPool = _module(moments.attentive_statistics_pool)
 FractionalMaxPool = _module(random.fractional_max_pool)
 FractionalAvgPool = _module(random.fractional_avg_pool)
 StochasticPool = _module(random.stochastic_pool)

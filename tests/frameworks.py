@@ -151,6 +151,7 @@ FRAMEWORKS = {
     "Flax": Framework({"nn": "flax.linen", "nnx": "flax.nnx"}, "channels last", by_jax),
     "Haiku": Framework({"hk": "haiku"}, "channels last", _by_haiku),
     "Equinox": Framework({"eqx": "equinox"}, "channels, no batch", by_jax),
+    "Sequences": Framework({"torch": "torch"}, "channels last", by_torch, pools=""),
     "SciPy signals": Framework(
         {"signal": "scipy.signal"}, "channels last", _by_numpy, gradients=False, pools=""
     ),

@@ -15,6 +15,7 @@ import jaxpool
 from tests import reference
 from tests.functions import Function, Group, linear, mask_of, mean_of, selecting
 from tests.image_groups import PYRAMIDS, REGIONS, SPECTRAL
+from tests.sequence_groups import SEQUENCES
 
 # ------------------------------------------------------------------------------------ adaptive and fractional
 
@@ -324,5 +325,15 @@ MORPHOLOGY = tuple(
     )
 )
 GROUPS = (
-    ADAPTIVE + FRACTIONAL + GLOBAL + UNPOOLS + SAMPLING + GEM + MORPHOLOGY + SPECTRAL + PYRAMIDS + REGIONS
+    ADAPTIVE
+    + FRACTIONAL
+    + GLOBAL
+    + UNPOOLS
+    + SAMPLING
+    + GEM
+    + MORPHOLOGY
+    + SPECTRAL
+    + PYRAMIDS
+    + REGIONS
+    + SEQUENCES
 )

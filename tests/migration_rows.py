@@ -89,6 +89,17 @@ def _pairs(names):
     return {"pads": pads, "pairs": list(zip(pads[:N], pads[N:], strict=True))}
 
 
+def _tokens(names):
+    """A mask with padding at either end, positions and logits."""
+    length = names["spatial"][0]
+    m = np.stack([np.arange(length) < length - 4, np.arange(length) > 0])
+    return {
+        "m": m,
+        "w": np.arange(1, length + 1, dtype=np.float32)[:, None],
+        "a": np.sin(3 * names["x"]),
+    }
+
+
 def _rest(names):
     return {"rest": [(0, -n % size) for n, size in zip(names["spatial"], names["k"], strict=True)]}
 
@@ -162,6 +173,7 @@ REGIONS = Row((2,), derived=_boxes)
 SAMPLED = Row((2,), _vary(n=(1, 2, 3)), _boxes)
 BOX = Row(variations=[{}, {"k": (4, 4, 2)}])
 ODD = Row((2,), [{"k": (3, 5)}], _element)
+TOKENS = Row((1,), derived=_tokens)
 FLAT = Row((2,), derived=_element)
 POOL = Row(variations=_vary(p=("VALID", "SAME"), init=(0.0,), f=(jax.lax.add,)))
 DAUBECHIES = _vary(w=("haar", "db2", "db4"))
@@ -337,6 +349,22 @@ ROWS = {
         'xr.DataArray(x).coarsen(w, "pad").mean()': Row(derived=_coarse_with_nan),
         'xr.DataArray(x).coarsen(w, "pad").max()': Row(derived=_coarse_with_nan),
         'xr.DataArray(x).coarsen(w, "pad").median()': Row(derived=_coarse),
+    },
+    "Sequences": {
+        "torch.take_along_dim(x, m.int().argmax(1)[:, None, None], 1)[:, 0]": TOKENS,
+        "torch.take_along_dim(x, x.shape[1] - 1 - m.flip(1).int().argmax(1)[:, None, None], 1)[:, 0]": TOKENS,
+        "x.masked_fill(~m[..., None], -1e9).amax(1)": TOKENS,
+        "torch.sum(x * m[..., None], 1) / m.sum(1, True)": TOKENS,
+        "torch.sum(x * m[..., None], 1) / m.sum(1, True).sqrt()": TOKENS,
+        "torch.sum(x * w * m[..., None], 1) / torch.sum(w * m[..., None], 1)": TOKENS,
+        "x.gather(1, x.topk(n, 1)[1].sort(1)[0])": Row((1,), _vary(n=(1, 4))),
+        "torch.cat([x.mean(1), x.std(1, unbiased=False)], 1)": TOKENS,
+        "torch.cat([(a.softmax(1) * x).sum(1), ((a.softmax(1) * x**2).sum(1) - (a.softmax(1) * x).sum(1) "
+        "** 2).sqrt()], 1)": TOKENS,
+        "x.var(1)": TOKENS,
+        "x.std(1)": TOKENS,
+        "x.quantile(0.3, 1)": TOKENS,
+        "torch.sum(x.softmax(1) * x, 1)": TOKENS,
     },
     "SciPy signals": {
         "signal.resample(x, n, axis=1)": Row((1,), _vary(n=(4, 5, 16))),

@@ -35,6 +35,21 @@ _BINS = {"output_shape": (2, 2)}
         (ValueError, "q must be from 0 to 1, got 2", "quantile_pool", _WINDOW | {"q": 2}),
         (TypeError, "q must be a number", "quantile_pool", _WINDOW | {"q": None}),
         (TypeError, "missing .* argument: 'q'", "quantile_pool", _WINDOW),
+        (ValueError, "q must be from 0 to 1, got -1", "global_quantile_pool", {"q": -1}),
+        (ValueError, "inputs must have elements", "global_median_pool", {"inputs": _X[:, :0]}),
+        (ValueError, "inputs must have elements", "global_first_pool", {"inputs": _X[:, :0]}),
+        (TypeError, "axis must be an int, got None", "global_last_pool", {"axis": None}),
+        (ValueError, "axis must hold ints from -4 to 3", "global_first_pool", {"axis": 4}),
+        (TypeError, "k must be an int, got 2.0", "global_topk_pool", {"k": 2.0}),
+        (ValueError, "k must be at least 1, got 0", "global_topk_pool", {"k": 0}),
+        (TypeError, "inputs must be real", "global_topk_pool", {"inputs": _X + 1j, "k": 2}),
+        (ValueError, "weights must broadcast", "global_weighted_avg_pool", {"weights": _X[0, 0, 0, :2]}),
+        (TypeError, "weights must be real", "global_weighted_avg_pool", {"weights": _X + 1j}),
+        (ValueError, "temperature must be above 0", "global_soft_pool", {"temperature": 0}),
+        (ValueError, "correction must be 0 or 1, got 3", "global_var_pool", {"correction": 3}),
+        (ValueError, "axis must not name the last axis", "statistics_pool", {"axis": (1, -1)}),
+        (ValueError, "logits must broadcast", "attentive_statistics_pool", {"logits": _X[0, 0, 0, :2]}),
+        (TypeError, "logits must be real", "attentive_statistics_pool", {"logits": _X + 1j}),
         (ValueError, "correction must be 0 or 1, got 2", "var_pool", _WINDOW | {"correction": 2}),
         (TypeError, "correction must be an int", "std_pool", _WINDOW | {"correction": 0.5}),
         (ValueError, "inputs must have at least 3 dimensions", "global_avg_pool", {"inputs": _X[0, 0]}),
@@ -140,6 +155,7 @@ _SMALL = np.random.RandomState(0).rand(2, 8, 9, 3).astype(np.float32)
 _WINDOWED = {"inputs": _SMALL, "window_shape": (2, 3), "strides": (3, 2), "padding": [(1, 1), (0, 1)]}
 _FRACTIONAL = {"key": _KEY, "inputs": _SMALL, "window_shape": (2, 2), "output_shape": (5, 2)}
 _PSEUDO_RANDOM = {**_FRACTIONAL, "window_shape": None, "pseudo_random": True}
+_ALONG = {"inputs": _SMALL, "axis": 2}
 _AVG_UNPOOL = {"values": _SMALL, "output_shape": (9, 10), "window_shape": (2, 2)}
 BASES = {
     "quantile_pool": _WINDOWED | {"q": 0.3},
@@ -161,6 +177,11 @@ BASES = {
     "mixed_pool": _WINDOWED | {"alpha": 0.3},
     "gem_pool": _WINDOWED | {"p": 2.0},
     "global_gem_pool": {"inputs": _SMALL, "p": 2.0},
+    "global_weighted_avg_pool": {"inputs": _SMALL, "weights": _SMALL[..., :1]},
+    "global_quantile_pool": {"inputs": _SMALL, "q": 0.3},
+    "global_topk_pool": {"inputs": _SMALL, "k": 2, "axis": 2},
+    **dict.fromkeys(("global_first_pool", "global_last_pool", "statistics_pool"), _ALONG),
+    "attentive_statistics_pool": _ALONG | {"logits": _SMALL[..., :1]},
     "detail_preserving_pool": _WINDOWED | {"alpha": 0.3, "lam": 1.5},
     "lip_pool": _WINDOWED | {"logits": _SMALL[..., :1] * 2},
 }
@@ -189,6 +210,8 @@ CHANGES = {
     "activation": True,
     "alpha": 0.6,
     "logits": _SMALL * 3,
+    "weights": _SMALL * 3,
+    "k": 3,
     "eps": 0.5,
     "levels": (1, (3, 2)),
     "reduction": "max",

@@ -30,6 +30,7 @@ ARRAYS = (
     "boxes",
     "box_indices",
     "logits",
+    "weights",
     "values",
     "indices",
     "where",
@@ -96,6 +97,9 @@ BOXES = np.float32([[[0.1, 0.2, 0.9, 0.7]], [[0.3, 0.1, 0.8, 0.9]]])
 SETTINGS |= {name: {"output_shape": [3, 1]} for name in REGIONS}
 SETTINGS["MultiscaleRoiAlign"] |= {"image_shape": [8, 8]}
 SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Global")}
+SETTINGS |= {"GlobalFirstPool": {"axis": 2}, "GlobalLastPool": {"axis": -2}, "GlobalTopkPool": {"k": 3}}
+SETTINGS["GlobalQuantilePool"] |= {"q": 0.3}
+SETTINGS |= {name: {"axis": [2, 1]} for name in ("StatisticsPool", "AttentiveStatisticsPool")}
 MASKED = [
     name for name in POOLS if "where" in inspect.signature(POOLS[name]).parameters and name != "AttentionPool"
 ]
@@ -109,6 +113,7 @@ def _settings(name):
 def _arrays(name):
     indices = np.arange(INPUTS.size, dtype=np.int32).reshape(INPUTS.shape) % 320
     others = {"MaxUnpool": (INPUTS, indices), "LipPool": (INPUTS, 2 * INPUTS)}
+    others |= dict.fromkeys(("GlobalWeightedAvgPool", "AttentiveStatisticsPool"), (INPUTS, INPUTS[..., :1]))
     others |= dict.fromkeys(REGIONS, (INPUTS, BOXES)) | {"MultiscaleRoiAlign": ([INPUTS], BOXES)}
     return others.get(name, (INPUTS,))
 
@@ -215,11 +220,11 @@ def test_windows_are_taken_by_position():
 def test_masks_are_given_when_called(name):
     module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
 
-    def program(x, where):
-        of_linen = linen.apply(linen.init(jax.random.key(0), x), x, where=where)
-        return module(x, where=where), of_linen, _expected(name, x, where=where)
+    def program(where, *arrays):
+        of_linen = linen.apply(linen.init(jax.random.key(0), *arrays), *arrays, where=where)
+        return module(*arrays, where=where), of_linen, _expected(name, *arrays, where=where)
 
-    of_nnx, of_linen, expected = interpret(program, INPUTS, INPUTS > 0.5)
+    of_nnx, of_linen, expected = interpret(program, INPUTS > 0.5, *_arrays(name))
     chex.assert_trees_all_equal(of_nnx, expected)
     chex.assert_trees_all_equal(of_linen, expected)
 

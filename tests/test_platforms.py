@@ -65,6 +65,8 @@ _OF_OTHER_ARGUMENTS = (
     "pyramid_",
     "fast_pyramid_",
     "strip_",
+    "statistics_",
+    "attentive_statistics_",
     "roi_",
     "ps_roi_",
 )
@@ -87,9 +89,16 @@ IRREGULAR |= {
     )
     for name in ("fractional_avg_pool", "fractional_max_pool")
 }
-IRREGULAR |= {name: getattr(jaxpool, name) for name in dir(jaxpool) if name.startswith("global_")}
+# These take what stands at some places, or sort; or are made of the same as others.
+_OTHERWISE = ("first", "last", "topk", "median", "quantile", "soft", "std")
+IRREGULAR |= {
+    name: getattr(jaxpool, name)
+    for name in dir(jaxpool)
+    if name.startswith("global_") and name.split("_")[1] not in _OTHERWISE
+}
 IRREGULAR |= {
     "global_gem_pool": lambda x: jaxpool.global_gem_pool(x, 3.0),
+    "global_weighted_avg_pool": lambda x: jaxpool.global_weighted_avg_pool(x, np.ones((30, 1), np.float32)),
     "blur_pool": jaxpool.blur_pool,
     "spectral_pool": lambda x: jaxpool.spectral_pool(x, (14, 15)),
     "wavelet_pool": jaxpool.wavelet_pool,
@@ -103,6 +112,7 @@ _IN_PASSES = (
     "global_lp_pool",
     "global_logsumexp_pool",
     "global_gem_pool",
+    "global_var_pool",
     "polyphase_pool",
     "spectral_pool",
     "attention_pool",

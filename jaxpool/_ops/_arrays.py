@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxpool._arguments import static_length
 from jaxpool._window import Window
 
 
@@ -40,10 +42,21 @@ def as_mask(where: Any, shape: tuple[int, ...]) -> Array | None:
     mask = as_array("where", where)
     if mask.dtype != np.bool_:
         raise TypeError(f"where must be an array of bools, got {mask.dtype}.")
-    missing = len(shape) - mask.ndim
-    if missing < 0 or any(m not in (1, n) for m, n in zip(mask.shape, shape[missing:], strict=True)):
-        raise ValueError(f"where must broadcast to inputs of shape {shape}, got shape {mask.shape}.")
-    return mask.reshape((1,) * missing + mask.shape)
+    return as_broadcastable("where", mask, shape)
+
+
+def as_broadcastable(name: str, array: Array, shape: tuple[int, ...]) -> Array:
+    """The array with as many dimensions as the inputs, which it broadcasts to."""
+    missing = len(shape) - array.ndim
+    if missing < 0 or any(m not in (1, n) for m, n in zip(array.shape, shape[missing:], strict=True)):
+        raise ValueError(f"{name} must broadcast to inputs of shape {shape}, got shape {array.shape}.")
+    return array.reshape((1,) * missing + array.shape)
+
+
+def check_elements(array: Array, pooled: Sequence[int]) -> None:
+    """There must be something to select, whatever a mask leaves of it."""
+    if not all(static_length(array.shape[d]) for d in pooled):
+        raise ValueError(f"inputs must have elements along axes {tuple(pooled)}, got shape {array.shape}.")
 
 
 def along_pooled(mask: Array, inputs: Array, window: Window) -> Array:

@@ -14,7 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_axes
-from jaxpool._ops._arrays import as_bool, as_mask, as_real
+from jaxpool._ops._arrays import as_bool, as_broadcastable, as_mask, as_real
 from jaxpool._ops.smooth import softmax_average
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device, refuse_layout
@@ -91,13 +91,7 @@ def lip_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    missing = array.ndim - importances.ndim
-    shape = (1,) * missing + importances.shape
-    if missing < 0 or any(m not in (1, n) for m, n in zip(shape, array.shape, strict=True)):
-        raise ValueError(
-            f"logits must broadcast to inputs of shape {array.shape}, got shape {importances.shape}."
-        )
-    return on_each_device(_lip, array, window, importances.reshape(shape))
+    return on_each_device(_lip, array, window, as_broadcastable("logits", importances, array.shape))
 
 
 def attention_pool(

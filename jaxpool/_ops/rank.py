@@ -167,10 +167,7 @@ def quantile_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    level = as_number("q", q)
-    if not 0 <= level <= 1:
-        raise ValueError(f"q must be from 0 to 1, got {q!r}.")
-    return on_each_device(_quantile, array, window, q=level)
+    return on_each_device(_quantile, array, window, q=as_level(q))
 
 
 @functools.partial(jax.jit, static_argnames="q", inline=True)
@@ -180,10 +177,23 @@ def _quantile(inputs: Array, window: Window, *, q: float) -> Array:
     low, high = elements[0], elements[-1]
     if low is not high:
         fraction = _by_count(window, lambda n: q * (n - 1) % 1, wide.dtype)
-        # An infinite element must not be weighed with 0.
-        low = jnp.where(fraction == 0, low, (1 - fraction) * low + fraction * high)
+        low = interpolated(low, high, fraction)
     counts = cell_counts(window, "elements", np.dtype(np.int32))
     return jnp.where(counts > 0, low, lax.full_like(low, 0)).astype(inputs.dtype)
+
+
+def interpolated(low: Array, high: Array, fraction: Array) -> Array:
+    """What lies a fraction of the way from low to high."""
+    # An infinite element must not be weighed with 0.
+    return jnp.where(fraction == 0, low, (1 - fraction) * low + fraction * high)
+
+
+def as_level(q: float) -> float:
+    """Which quantile, checked."""
+    level = as_number("q", q)
+    if not 0 <= level <= 1:
+        raise ValueError(f"q must be from 0 to 1, got {q!r}.")
+    return level
 
 
 def _selected(inputs: Array, window: Window, q: float) -> list[Array]:

@@ -287,13 +287,18 @@ def _logsumexp(inputs: Array, window: Window, *, temperature: float, mean: bool)
 
 @functools.partial(jax.jit, static_argnames="temperature", inline=True)
 def _soft(inputs: Array, window: Window, *, temperature: float) -> Array:
+    some = cell_counts(window, "elements", np.dtype(np.int32)) > 0
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
+    return soft_average(wide, window, temperature, some).astype(inputs.dtype)
+
+
+def soft_average(wide: Array, window: Window, temperature: float, some: Array) -> Array:
+    """Averages of windows, weighted by exponentials of the elements; 0 where there are not some."""
     # An element of -inf has no weight, but -inf times nothing would be NaN.
     elements = jnp.where(wide == -np.inf, lax.full_like(wide, 0), wide)
     mean = softmax_average(elements, wide, window, temperature)
     largest = lax.stop_gradient(select(wide, window, "max"))
-    some = cell_counts(window, "elements", np.dtype(np.int32)) > 0
-    return jnp.where(some & jnp.isinf(largest), largest, mean).astype(inputs.dtype)
+    return jnp.where(some & jnp.isinf(largest), largest, mean)
 
 
 def lp_norm(inputs: Array, window: Window, p: float) -> Array:
@@ -317,7 +322,7 @@ def _lp_norm(wide: Array, window: Window, p: float) -> Array:
         scale = jnp.where((largest > 0) & (largest < np.inf), largest, lax.full_like(largest, 1))
         weight, statistic, root = power(p), scale, lambda total: jnp.power(total, 1 / p)
     total = weighted_sum(lax.full_like(wide, 1), wide, statistic, window, weight)
-    return jnp.where(total == 0, lax.full_like(total, 0), scale * root(_or_one(total)))
+    return jnp.where(total == 0, lax.full_like(total, 0), scale * root(or_one(total)))
 
 
 def logsumexp(wide: Array, window: Window, temperature: float, counts: Array | None) -> Array:
@@ -326,7 +331,7 @@ def logsumexp(wide: Array, window: Window, temperature: float, counts: Array | N
     for part in inner:
         wide = _logarithm(*_exponentials(wide, part, temperature), temperature)
     total, reference = _exponentials(wide, last, temperature)
-    return _logarithm(total if counts is None else total / _or_one(counts), reference, temperature)
+    return _logarithm(total if counts is None else total / or_one(counts), reference, temperature)
 
 
 def _exponentials(wide: Array, window: Window, temperature: float) -> tuple[Array, Array]:
@@ -337,7 +342,7 @@ def _exponentials(wide: Array, window: Window, temperature: float) -> tuple[Arra
 
 
 def _logarithm(total: Array, reference: Array, temperature: float) -> Array:
-    value = reference + temperature * jnp.log(_or_one(total))
+    value = reference + temperature * jnp.log(or_one(total))
     return jnp.where(total == 0, lax.full_like(value, -np.inf), value)
 
 
@@ -349,7 +354,7 @@ def softmax_average(values: Array, logits: Array, window: Window, temperature: f
         # Else XLA:CPU has the two share the weight of each tap as an array: for 5x5 taps 364 kernels in place
         # of 4, which compile for three times as long.
         apart = settle(reference)
-        values = weighted_sum(values, logits, apart, part, exponential(temperature)) / _or_one(total)
+        values = weighted_sum(values, logits, apart, part, exponential(temperature)) / or_one(total)
         if part is not parts[-1]:
             logits = _logarithm(total, reference, temperature)
     return values
@@ -382,7 +387,7 @@ def power(p: float) -> Weight:
     return weight
 
 
-def _or_one(total: Array) -> Array:
+def or_one(total: Array) -> Array:
     """A divisor that gives a quotient, and a gradient of 0, where the total is 0."""
     return jnp.where(total == 0, lax.full_like(total, 1), total)
 

@@ -87,7 +87,7 @@ def var_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return on_each_device(_variance, array, window, correction=_as_correction(correction))
+    return on_each_device(_variance, array, window, correction=as_correction(correction))
 
 
 def std_pool(
@@ -158,10 +158,11 @@ def std_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return on_each_device(_deviation, array, window, correction=_as_correction(correction))
+    return on_each_device(_deviation, array, window, correction=as_correction(correction))
 
 
-def _as_correction(correction: int) -> int:
+def as_correction(correction: int) -> int:
+    """A correction of the number of elements, checked."""
     if isinstance(correction, bool) or not hasattr(correction, "__index__"):
         raise TypeError(f"correction must be an int, got {correction!r}.")
     if correction not in (0, 1):
@@ -176,10 +177,14 @@ def _variance(inputs: Array, window: Window, *, correction: int) -> Array:
 
 @functools.partial(jax.jit, static_argnames="correction", inline=True)
 def _deviation(inputs: Array, window: Window, *, correction: int) -> Array:
-    variance = _wide_variance(inputs, window, correction)
+    return deviation(_wide_variance(inputs, window, correction)).astype(inputs.dtype)
+
+
+def deviation(variance: Array) -> Array:
+    """The root of a variance, without a gradient where it is 0."""
     zero = variance == 0
     root = jnp.sqrt(jnp.where(zero, lax.full_like(variance, 1), variance))
-    return jnp.where(zero, lax.full_like(root, 0), root).astype(inputs.dtype)
+    return jnp.where(zero, lax.full_like(root, 0), root)
 
 
 def _wide_variance(inputs: Array, window: Window, correction: int) -> Array:
@@ -189,12 +194,12 @@ def _wide_variance(inputs: Array, window: Window, correction: int) -> Array:
         # What lies within is as far from its own mean as it was, and this from that of all.
         within, inner = total, mean
         mean = window_sum(inner, part, "elements")
-        total = weighted_sum(lax.full_like(inner, 1), inner, mean, part, _squared_deviation)
+        total = weighted_sum(lax.full_like(inner, 1), inner, mean, part, squared_deviation)
         if inner is not wide:
             total = window_sum(within, part) + counts * total
         counts *= cell_counts(part, "elements", wide.dtype)
     return jnp.where(counts > 0, total / (counts - correction), lax.full_like(total, 0))
 
 
-def _squared_deviation(element: Array, mean: Array) -> Array:
+def squared_deviation(element: Array, mean: Array) -> Array:
     return lax.square(lax.sub(element, mean))

@@ -44,6 +44,16 @@ from tests.reference.sampling import attention_pool as attention_pool
 from tests.reference.sampling import blur_pool as blur_pool
 from tests.reference.sampling import max_blur_pool as max_blur_pool
 from tests.reference.sampling import polyphase_pool as polyphase_pool
+from tests.reference.sequence import attentive_statistics_pool as attentive_statistics_pool
+from tests.reference.sequence import global_first_pool as global_first_pool
+from tests.reference.sequence import global_last_pool as global_last_pool
+from tests.reference.sequence import global_of_elements as global_of_elements
+from tests.reference.sequence import global_of_elements_jvp as global_of_elements_jvp
+from tests.reference.sequence import global_sqrt_n_pool as global_sqrt_n_pool
+from tests.reference.sequence import global_topk_jvp as global_topk_jvp
+from tests.reference.sequence import global_topk_pool as global_topk_pool
+from tests.reference.sequence import global_weighted_avg_pool as global_weighted_avg_pool
+from tests.reference.sequence import statistics_pool as statistics_pool
 from tests.reference.smooth import logsumexp_gradient as logsumexp_gradient
 from tests.reference.smooth import logsumexp_pool as logsumexp_pool
 from tests.reference.smooth import lp_gradient as lp_gradient
