@@ -13,6 +13,7 @@ it has:
 - networks: training steps;
 - large: windows of 7x7 and more, adaptive, fractional and global pools;
 - regions: pools of boxes beside torchvision, how far the two are apart, whether ten runs give the same bits;
+- segments: pools of rows beside `jax.ops` and PyTorch, in the same way;
 - techniques: the other ways to carry out a pool that jaxpool has;
 - compilation: seconds, and the temporaries of forward and backward in one program.
 """
@@ -37,7 +38,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_MEM_FRACTION", "0.6")
 import jax
 import jax.numpy as jnp
 
-from benchmarks import contenders, measurements, networks, programs, regions, report, timing
+from benchmarks import contenders, measurements, networks, programs, regions, report, segments, timing
 from benchmarks.cases import CASES, PASSES, RESIZING, AnyCase, Case
 from jaxpool._lowering import TECHNIQUES, forced
 
@@ -152,18 +153,26 @@ def of_regions(scale: Scale) -> Iterator[tuple[str, Record]]:
     cases = regions.CASES
     if scale.tiny:
         cases = [dataclasses.replace(case, shape=(2, 20, 30, 49), boxes=4) for case in cases[::5]]
-    for case, compiled in list(_in_threads(regions.compile_pool, cases)):
+    return _beside_others(regions, cases)
+
+
+def of_segments(scale: Scale) -> Iterator[tuple[str, Record]]:
+    cases = segments.CASES
+    if scale.tiny:
+        cases = [dataclasses.replace(case, rows=200, channels=2, segments=20) for case in cases[::5]]
+    return _beside_others(segments, cases)
+
+
+def _beside_others(module: Any, cases: Sequence[Any]) -> Iterator[tuple[str, Record]]:
+    for case, compiled in list(_in_threads(module.compile_pools, cases)):
         try:
-            calls, apart = regions.compare(case, compiled)
+            calls, apart = module.compare(case, compiled)
         except Exception as error:  # whatever it is, the others are measured too
             yield f"{case}: {error}", {"name": str(case), "error": f"{type(error).__name__}: {error}"}
             continue
-        taken = timing.medians(
-            {(name, step): steps[step] for name, steps in calls.items() for step in PASSES},
-            EFFORT,
-            queued=True,
-        )
-        seconds = {name: {step: taken[name, step] for step in PASSES} for name in calls}
+        flat = {(name, step): call for name, steps in calls.items() for step, call in steps.items()}
+        taken = timing.medians(flat, EFFORT, queued=True)
+        seconds = {name: {step: taken[name, step] for step in steps} for name, steps in calls.items()}
         same = _same_in_ten(calls["jaxpool"]["both"])
         shown = [
             f"{name} {' '.join(f'{1e6 * each:.0f}' for each in steps.values())} us"
@@ -265,6 +274,7 @@ PARTS: dict[str, Part] = {
     "networks": training,
     "large": large,
     "regions": of_regions,
+    "segments": of_segments,
     "techniques": techniques,
     "compilation": compilation,
 }

@@ -65,19 +65,23 @@ def boxes_of(case: Regions) -> tuple[jax.Array, jax.Array]:
     return jnp.asarray(boxes), jnp.asarray(random.integers(0, case.shape[0], case.boxes, np.int32))
 
 
-def compile_pool(case: Regions) -> CompiledPool:
-    return contenders.compile_pool(_pool(case), jax.ShapeDtypeStruct(case.input_shape, jnp.dtype(case.dtype)))
+def compile_pools(case: Regions) -> dict[str, CompiledPool]:
+    inputs = jax.ShapeDtypeStruct(case.input_shape, jnp.dtype(case.dtype))
+    return {"jaxpool": contenders.compile_pool(_pool(case), inputs)}
 
 
-def compare(case: Regions, compiled: CompiledPool) -> tuple[dict[str, dict[str, Call]], dict[str, float]]:
+def compare(
+    case: Regions, compiled: dict[str, CompiledPool]
+) -> tuple[dict[str, dict[str, Call]], dict[str, float]]:
     """Passes by jaxpool, and by torchvision where it is there, and how far values and gradients are apart."""
     inputs = contenders.normal(case.input_shape, case.dtype, seed=0)
     cotangent = contenders.normal(jax.eval_shape(_pool(case), inputs).shape, case.dtype, seed=1)
-    calls = {"jaxpool": compiled.contender(inputs, cotangent).calls}
+    pool = compiled["jaxpool"]
+    calls = {"jaxpool": pool.contender(inputs, cotangent).calls}
     if importlib.util.find_spec("torchvision") is None:
         return calls, {}
     theirs, calls["torchvision"] = _by_torchvision(case, inputs, cotangent)
-    value, (gradient,) = compiled.both(inputs, cotangent)
+    value, (gradient,) = pool.both(inputs, cotangent)
     ours = {"value": value, "gradient": gradient}
     return calls, {name: float(contenders.difference(ours[name], theirs[name])) for name in ours}
 

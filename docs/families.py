@@ -97,6 +97,23 @@ FAMILIES = {
             "jaxpool.attentive_statistics_pool(photo, logits, (0, 1)).reshape(1, 2, 3)"
         ),
     },
+    "Segments": {
+        "segment_max_pool": "jaxpool.segment_max_pool(photo, stripes, 12, axis=1)",
+        "segment_min_pool": "jaxpool.segment_min_pool(photo, stripes, 12, axis=1)",
+        "segment_sum_pool": "jaxpool.segment_sum_pool(photo / 10, stripes, 12, axis=1)",
+        "segment_avg_pool": "jaxpool.segment_avg_pool(photo, stripes, 12, axis=1)",
+        "segment_lp_pool": "jaxpool.segment_lp_pool(photo / 3, stripes, 12, axis=1)",
+        "segment_logsumexp_pool": (
+            "jaxpool.segment_logsumexp_pool(photo, stripes, 12, axis=1, temperature=0.1, mean=True)"
+        ),
+        "segment_var_pool": "jaxpool.segment_var_pool(photo, stripes, 12, axis=1)",
+        "segment_std_pool": "jaxpool.segment_std_pool(photo, stripes, 12, axis=1)",
+        "segment_softmax": "10 * jaxpool.segment_softmax(photo, stripes, 12, axis=1, temperature=0.1)",
+        "segment_attention_pool": "jaxpool.segment_attention_pool(photo, logits, stripes, 12, axis=1)",
+        "segment_topk_pool": (
+            "jaxpool.segment_topk_pool(photo, stripes, 12, axis=1, k=3, keys=light).reshape(120, 36, 3)"
+        ),
+    },
     "Random": {
         "fractional_max_pool": "jaxpool.fractional_max_pool(key, photo, (6, 6), (25, 25))",
         "fractional_avg_pool": "jaxpool.fractional_avg_pool(key, photo, (6, 6), (25, 25))",

@@ -13,6 +13,8 @@ values, indices = jaxpool.max_pool(photo, (6, 6), (6, 6), return_indices=True)
 disk = np.hypot(*np.ogrid[-3:4, -3:4]) < 3.5
 size = photo.shape[:2]
 boxes = jnp.array([[15.0, 15.0, 105.0, 90.0]])  # from the left and the top to the right and the bottom
+stripes = jnp.arange(120) % 60 // 5  # of five columns, in the left and the right half alike
+light = photo.mean((0, 2))  # of each column
 gate = jnp.full((6, 6), 0.1)  # more light in a window, more of its maximum
 logits = -20.0 * photo.mean(-1, keepdims=True)  # the darker a pixel, the more it counts
 bright = photo.mean(-1, keepdims=True) > 0.5

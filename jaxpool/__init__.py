@@ -35,6 +35,17 @@ from jaxpool._ops.roi_align import ps_roi_align as ps_roi_align
 from jaxpool._ops.roi_align import roi_align as roi_align
 from jaxpool._ops.roi_pool import ps_roi_pool as ps_roi_pool
 from jaxpool._ops.roi_pool import roi_pool as roi_pool
+from jaxpool._ops.segment_attention import segment_attention_pool as segment_attention_pool
+from jaxpool._ops.segment_attention import segment_softmax as segment_softmax
+from jaxpool._ops.segment_attention import segment_topk_pool as segment_topk_pool
+from jaxpool._ops.segment_moments import segment_logsumexp_pool as segment_logsumexp_pool
+from jaxpool._ops.segment_moments import segment_lp_pool as segment_lp_pool
+from jaxpool._ops.segment_moments import segment_std_pool as segment_std_pool
+from jaxpool._ops.segment_moments import segment_var_pool as segment_var_pool
+from jaxpool._ops.segments import segment_avg_pool as segment_avg_pool
+from jaxpool._ops.segments import segment_max_pool as segment_max_pool
+from jaxpool._ops.segments import segment_min_pool as segment_min_pool
+from jaxpool._ops.segments import segment_sum_pool as segment_sum_pool
 from jaxpool._ops.sequence import global_first_pool as global_first_pool
 from jaxpool._ops.sequence import global_last_pool as global_last_pool
 from jaxpool._ops.sequence import global_topk_pool as global_topk_pool

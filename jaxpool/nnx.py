@@ -36,6 +36,9 @@ from jaxpool._ops import (
     residues,
     roi_align,
     roi_pool,
+    segment_attention,
+    segment_moments,
+    segments,
     sequence,
     smooth,
     spectral,
@@ -166,6 +169,17 @@ GlobalLastPool = _module(sequence.global_last_pool)
 GlobalTopkPool = _module(sequence.global_topk_pool)
 StatisticsPool = _module(moments.statistics_pool)
 AttentiveStatisticsPool = _module_of_two(moments.attentive_statistics_pool)
+SegmentMaxPool = _module(segments.segment_max_pool)
+SegmentMinPool = _module(segments.segment_min_pool)
+SegmentSumPool = _module(segments.segment_sum_pool)
+SegmentAvgPool = _module(segments.segment_avg_pool)
+SegmentLpPool = _module(segment_moments.segment_lp_pool)
+SegmentLogsumexpPool = _module(segment_moments.segment_logsumexp_pool)
+SegmentVarPool = _module(segment_moments.segment_var_pool)
+SegmentStdPool = _module(segment_moments.segment_std_pool)
+SegmentSoftmax = _module(segment_attention.segment_softmax)
+SegmentAttentionPool = _module_of_two(segment_attention.segment_attention_pool)
+SegmentTopkPool = _module(segment_attention.segment_topk_pool)
 FractionalMaxPool = _module(random.fractional_max_pool)
 FractionalAvgPool = _module(random.fractional_avg_pool)
 StochasticPool = _module(random.stochastic_pool)

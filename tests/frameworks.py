@@ -152,6 +152,13 @@ FRAMEWORKS = {
     "Haiku": Framework({"hk": "haiku"}, "channels last", _by_haiku),
     "Equinox": Framework({"eqx": "equinox"}, "channels, no batch", by_jax),
     "Sequences": Framework({"torch": "torch"}, "channels last", by_torch, pools=""),
+    "jax.ops": Framework({"ops": "jax.ops"}, "channels last", by_jax, pools="^segment_"),
+    "PyTorch Geometric": Framework(
+        {"aggr": "torch_geometric.nn.aggr", "utils": "torch_geometric.utils", "torch": "torch"},
+        "channels last",
+        by_torch,
+        pools="",
+    ),
     "SciPy signals": Framework(
         {"signal": "scipy.signal"}, "channels last", _by_numpy, gradients=False, pools=""
     ),

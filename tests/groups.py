@@ -15,6 +15,7 @@ import jaxpool
 from tests import reference
 from tests.functions import Function, Group, linear, mask_of, mean_of, selecting
 from tests.image_groups import PYRAMIDS, REGIONS, SPECTRAL
+from tests.segment_groups import SEGMENTS
 from tests.sequence_groups import SEQUENCES
 
 # ------------------------------------------------------------------------------------ adaptive and fractional
@@ -336,4 +337,5 @@ GROUPS = (
     + PYRAMIDS
     + REGIONS
     + SEQUENCES
+    + SEGMENTS
 )

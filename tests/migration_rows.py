@@ -155,6 +155,15 @@ def _element(names):
     return made | {"mask": np.arange(math.prod(k)).reshape(k) % 4 < 2, "inf": np.inf}
 
 
+def _ids(names):
+    """The segments of eleven rows: five, of which one is empty, or four; and where the four start."""
+    five, four = np.array([0, 0, 1, 1, 1, 3, 3, 3, 3, 4, 4]), np.array([0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3])
+    return {"i": five if names["empty"] else four, "ptr": np.array([0, 2, 5, 9, 11])}
+
+
+SEGMENTS = [Row((1,), [{"empty": empty}], _ids) for empty in (True, False)]
+# JAX 0.10 halves gradients of segment_max where it is interpreted, as the rows are.
+EXTREMES = Row((1,), [{"empty": True, "gradient": False}], _ids)
 NAMED = _vary(p=("valid", "same"))
 UPPER = _vary(p=("VALID", "SAME"))
 # TensorFlow 2.21 raises in the gradient of tf.nn.max_pool and avg_pool in three dimensions, the third turn.
@@ -366,6 +375,26 @@ ROWS = {
         "x.quantile(0.3, 1)": TOKENS,
         "torch.sum(x.softmax(1) * x, 1)": TOKENS,
     },
+    "jax.ops": {
+        "ops.segment_sum(x[0], i, 5)": SEGMENTS[0],
+        "ops.segment_max(x[0], i, 5)": EXTREMES,
+        "ops.segment_min(x[0], i, 5)": EXTREMES,
+    },
+    "PyTorch Geometric": dict.fromkeys(
+        (
+            "aggr.SumAggregation()(x[0], i)",
+            "aggr.SumAggregation()(x[0], ptr=ptr)",
+            "aggr.MeanAggregation()(x[0], i)",
+            "aggr.MaxAggregation()(x[0], i)",
+            "aggr.MinAggregation()(x[0], i)",
+            "aggr.VarAggregation()(x[0], i)",
+            "aggr.StdAggregation()(x[0], i)",
+            "aggr.SoftmaxAggregation()(x[0], i)",
+            "aggr.SortAggregation(2)(x[0], i)",
+            "utils.softmax(x[0], i)",
+        ),
+        SEGMENTS[1],
+    ),
     "SciPy signals": {
         "signal.resample(x, n, axis=1)": Row((1,), _vary(n=(4, 5, 16))),
         "signal.resample(signal.resample(x, n, axis=1), m, axis=2)": Row((2,), _vary(n=(4, 5), m=(3,))),

@@ -16,7 +16,7 @@ _PADDED = np.array([[1, 1, 1, 0, 0], [0, 0, 1, 1, 1], [1, 0, 1, 0, 1], [0] * 5],
 _OF_CHANNELS = np.random.RandomState(0).rand(2, 3, 4) > 0.4
 
 
-def _wide(inputs):
+def wide(inputs):
     """In which both frameworks work out what is beside the inputs."""
     if isinstance(inputs, jax.Array):
         return inputs.astype(max(inputs.dtype, np.dtype(np.float32), key=lambda dtype: dtype.itemsize))
@@ -60,7 +60,7 @@ def _beside(name, make, **options):
     """A pool of inputs and an array that is made from them, so that derivatives are checked in both."""
 
     def bound(package, xp):
-        return lambda inputs: getattr(package, name)(inputs, make(_wide(inputs), xp), **options)
+        return lambda inputs: getattr(package, name)(inputs, make(wide(inputs), xp), **options)
 
     return Function(name, bound(jaxpool, jnp), bound(reference, np))
 

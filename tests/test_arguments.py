@@ -243,8 +243,7 @@ def _base(name):
     return BASES.get(name, {"inputs": _SMALL} if name.startswith("global") else _WINDOWED)
 
 
-# With arguments of other forms: in this file further down, or in test_trainable.py, test_spectral.py or
-# test_regions.py.
+# With arguments of other forms: in this file further down, or in the file of their family.
 _ELSEWHERE = (
     "output_shape",
     "pool",
@@ -259,6 +258,7 @@ _ELSEWHERE = (
 )
 _ELSEWHERE += ("attention_pool", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
 _ELSEWHERE += ("multiscale_roi_align", "crop_and_resize")
+_ELSEWHERE += tuple(name for name in dir(jaxpool) if name.startswith("segment_"))  # in test_segments.py
 EVERY = [
     name for name in dir(jaxpool) if inspect.isfunction(getattr(jaxpool, name)) and name not in _ELSEWHERE
 ]

@@ -29,6 +29,9 @@ ARRAYS = (
     "features",
     "boxes",
     "box_indices",
+    "segment_ids",
+    "row_splits",
+    "keys",
     "logits",
     "weights",
     "values",
@@ -100,8 +103,14 @@ SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Globa
 SETTINGS |= {"GlobalFirstPool": {"axis": 2}, "GlobalLastPool": {"axis": -2}, "GlobalTopkPool": {"k": 3}}
 SETTINGS["GlobalQuantilePool"] |= {"q": 0.3}
 SETTINGS |= {name: {"axis": [2, 1]} for name in ("StatisticsPool", "AttentiveStatisticsPool")}
+SEGMENTED = [name for name in POOLS if name.startswith("Segment")]
+SETTINGS |= {name: {"num_segments": 4, "axis": 1} for name in SEGMENTED}
+SETTINGS["SegmentTopkPool"] |= {"axis": 2, "k": 2}
 MASKED = [
-    name for name in POOLS if "where" in inspect.signature(POOLS[name]).parameters and name != "AttentionPool"
+    name
+    for name in POOLS
+    if "where" in inspect.signature(POOLS[name]).parameters
+    and name not in ("AttentionPool", "SegmentTopkPool")
 ]
 RANDOM = [name for name in POOLS if "key" in inspect.signature(POOLS[name]).parameters]
 
@@ -114,6 +123,8 @@ def _arrays(name):
     indices = np.arange(INPUTS.size, dtype=np.int32).reshape(INPUTS.shape) % 320
     others = {"MaxUnpool": (INPUTS, indices), "LipPool": (INPUTS, 2 * INPUTS)}
     others |= dict.fromkeys(("GlobalWeightedAvgPool", "AttentiveStatisticsPool"), (INPUTS, INPUTS[..., :1]))
+    ids = np.int32([0, 2, 0, 3, 2, -1, 3, 0])
+    others |= dict.fromkeys(SEGMENTED, (INPUTS, ids)) | {"SegmentAttentionPool": (INPUTS, 2 * INPUTS, ids)}
     others |= dict.fromkeys(REGIONS, (INPUTS, BOXES)) | {"MultiscaleRoiAlign": ([INPUTS], BOXES)}
     return others.get(name, (INPUTS,))
 

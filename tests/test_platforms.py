@@ -69,6 +69,7 @@ _OF_OTHER_ARGUMENTS = (
     "attentive_statistics_",
     "roi_",
     "ps_roi_",
+    "segment_",
 )
 FUNCTIONS = {
     name: _OTHERS.get(name, getattr(jaxpool, name))
@@ -207,6 +208,25 @@ def test_regions_compile_forward_and_backward(name, platform):
     result = 4 * jax.eval_shape(pool, images, boxes).size
     if name in ("roi_align", "crop_and_resize"):
         assert forward.memory_analysis().temp_size_in_bytes <= 3 * result
+
+
+@each_platform
+@pytest.mark.parametrize("name", ["segment_sum_pool", "segment_max_pool"])
+def test_segments_in_order_add_nothing_twice_to_one_place(name, platform):
+    """Neither forward nor backward: no scatter but that of the rows where segments start and stop."""
+    rows, ids = jax.ShapeDtypeStruct((200, 8), jnp.float32), jax.ShapeDtypeStruct((200,), jnp.int32)
+
+    def gradient(rows, ids):
+        pool = functools.partial(
+            getattr(jaxpool, name), segment_ids=ids, num_segments=9, indices_are_sorted=True
+        )
+        value, pullback = jax.vjp(pool, rows)
+        return value, pullback(value)
+
+    text = platform.compile(gradient, rows, ids).as_text()
+    scattered = re.findall(r"= (\S+) scatter\(", text)
+    assert all(re.match(r"s32\[(1,)?9\]", found) for found in scattered)
+    assert " sort(" not in text
 
 
 @each_platform

@@ -40,8 +40,14 @@ def dot(rows: Array, values: Array, places: Array) -> Array:
 
 
 def put(values: Array, weights: Array, places: Array, *, cells: int, dtype: np.dtype) -> Array:
-    """For each row, the sum of the values of the results that have it among their places, each weighted."""
-    return jax.vmap(functools.partial(_put, cells))(values, weights, places).astype(dtype)
+    """For each row, the sum of the values of the results that have it among their places, each weighted.
+
+    On an H200, 25,088 results of 16 taps and 256 channels take 223 us in the order of cells, which is sorted
+    for, and 371 by a scatter for each tap; of 8 channels 315 and 213.
+    """
+    worth_sorting = values.shape[2] >= 64 and 0 not in values.shape and not partitioned.get()
+    one = _put_sorted if worth_sorting else _put
+    return jax.vmap(functools.partial(one, cells))(values, weights, places).astype(dtype)
 
 
 def put_in_turn(values: Array, weights: Array, places: Array, *, cells: int, dtype: np.dtype) -> Array:
@@ -83,6 +89,17 @@ def _put(cells: int, values: Array, weights: Array, places: Array) -> Array:
         return total
 
     return _fold(add, jnp.zeros((cells, values.shape[1]), values.dtype), weights, places)
+
+
+def _put_sorted(cells: int, values: Array, weights: Array, places: Array) -> Array:
+    """All taps at once, in the order of their cells, so that few adds meet in one."""
+    taps, results = places.shape
+    number = lax.iota(np.int32, taps * results)
+    place, order = lax.sort_key_val(places.reshape(taps * results), number)
+    weight = weights.reshape(taps * results)[order]
+    sent = _weighted(weight[:, None], values.at[order % results].get(mode="promise_in_bounds"))
+    total = jnp.zeros((cells, values.shape[1]), values.dtype)
+    return total.at[place].add(sent, mode="promise_in_bounds", indices_are_sorted=True)
 
 
 def _put_in_turn(cells: int, values: Array, weights: Array, places: Array) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
@@ -115,3 +116,22 @@ def _aligned(array: Any, dimension: int | None, position: int, size: int) -> Any
         return jnp.moveaxis(array, dimension, position)
     shape = (*array.shape[:position], size, *array.shape[position:])
     return jnp.broadcast_to(jnp.expand_dims(array, position), shape)
+
+
+def table_type(like: Any, shape: tuple[int, ...], dtype: Any, *spec: Any) -> Any:
+    """The type of a table of rows of another shape, and how it is split over an explicit mesh."""
+    sharding = like.sharding.update(spec=jax.sharding.PartitionSpec(*spec))
+    return like.update(shape=shape, dtype=np.dtype(dtype), sharding=sharding, weak_type=False)
+
+
+def batched_in_tables(
+    primitive: Primitive, arrays: Sequence[Any], dimensions: Sequence[int | None], **params: Any
+) -> tuple[Any, Any]:
+    """Batching of a primitive whose arrays have the batch first: one more dimension of it."""
+    size = next(a.shape[d] for a, d in zip(arrays, dimensions, strict=True) if d is not None)
+    aligned = [_aligned(array, d, 0, size) for array, d in zip(arrays, dimensions, strict=True)]
+    batch = aligned[0].shape[1]
+    merged = [array.reshape(size * batch, *array.shape[2:]) for array in aligned]
+    results = primitive.bind(*merged, **params)
+    split = jax.tree.map(lambda result: result.reshape(size, batch, *result.shape[1:]), results)
+    return (split, [0] * len(split)) if primitive.multiple_results else (split, 0)

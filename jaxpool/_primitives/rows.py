@@ -23,7 +23,7 @@ from jax.interpreters import ad, batching, mlir
 
 from jaxpool._lowering import rows as lowering
 from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives._define import define_jvp, lowering_rule
+from jaxpool._primitives._define import batched_in_tables, define_jvp, lowering_rule, table_type
 
 
 def take_rows(rows: Array, weights: Array, places: Array) -> Array:
@@ -42,27 +42,22 @@ def take_rows(rows: Array, weights: Array, places: Array) -> Array:
 
 def _take_type(rows: Any, weights: Any, places: Any) -> Any:
     shape = (rows.shape[0], places.shape[2], rows.shape[2])
-    return _result(
+    return table_type(
         rows, shape, accumulation_dtype(rows.dtype), _split(rows, 0), _split(places, 2), _split(rows, 2)
     )
 
 
 def _put_type(values: Any, weights: Any, places: Any, *, cells: int, dtype: np.dtype) -> Any:
     shape = (values.shape[0], cells, values.shape[2])
-    return _result(values, shape, dtype, _split(values, 0), None, _split(values, 2))
+    return table_type(values, shape, dtype, _split(values, 0), None, _split(values, 2))
 
 
 def _dot_type(rows: Any, values: Any, places: Any) -> Any:
-    return _result(rows, places.shape, values.dtype, *places.sharding.spec)
+    return table_type(rows, places.shape, values.dtype, *places.sharding.spec)
 
 
 def _split(array: Any, dimension: int) -> Any:
     return array.sharding.spec[dimension]
-
-
-def _result(like: Any, shape: tuple[int, ...], dtype: Any, *spec: Any) -> Any:
-    sharding = like.sharding.update(spec=jax.sharding.PartitionSpec(*spec))
-    return like.update(shape=shape, dtype=np.dtype(dtype), sharding=sharding, weak_type=False)
 
 
 def _define(name: str, abstract: Callable, function: Callable, on_cpu: Callable | None = None) -> Primitive:
@@ -78,22 +73,17 @@ def _define(name: str, abstract: Callable, function: Callable, on_cpu: Callable 
 
 def _batched(primitive: Primitive, arrays: Sequence[Any], dimensions: Sequence[Any], **params: Any) -> Any:
     """One more dimension of the batch, or, where all read the same rows, more results."""
+    if dimensions[0] is not None or primitive is put_p:
+        return batched_in_tables(primitive, arrays, dimensions, **params)
     size = next(a.shape[d] for a, d in zip(arrays, dimensions, strict=True) if d is not None)
-    first, *others = (
+    rows, *others = (
         array if d is None else jnp.moveaxis(array, d, 0) for array, d in zip(arrays, dimensions, strict=True)
     )
     others = [
         jnp.broadcast_to(array, (size, *array.shape)) if d is None else array
         for array, d in zip(others, dimensions[1:], strict=True)
     ]
-    if dimensions[0] is None and primitive is not put_p:
-        return _with_more_results(primitive, size, first, *others)
-    if dimensions[0] is None:
-        first = jnp.broadcast_to(first, (size, *first.shape))
-    batch = first.shape[1]
-    merged = [array.reshape(size * batch, *array.shape[2:]) for array in (first, *others)]
-    result = primitive.bind(*merged, **params)
-    return result.reshape(size, batch, *result.shape[1:]), 0
+    return _with_more_results(primitive, size, rows, *others)
 
 
 def _with_more_results(primitive: Primitive, size: int, rows: Array, *others: Array) -> tuple[Array, int]:

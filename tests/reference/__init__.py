@@ -44,6 +44,17 @@ from tests.reference.sampling import attention_pool as attention_pool
 from tests.reference.sampling import blur_pool as blur_pool
 from tests.reference.sampling import max_blur_pool as max_blur_pool
 from tests.reference.sampling import polyphase_pool as polyphase_pool
+from tests.reference.segments import segment_attention_pool as segment_attention_pool
+from tests.reference.segments import segment_avg_pool as segment_avg_pool
+from tests.reference.segments import segment_extreme as segment_extreme
+from tests.reference.segments import segment_extreme_jvp as segment_extreme_jvp
+from tests.reference.segments import segment_logsumexp_pool as segment_logsumexp_pool
+from tests.reference.segments import segment_lp_pool as segment_lp_pool
+from tests.reference.segments import segment_softmax as segment_softmax
+from tests.reference.segments import segment_std_pool as segment_std_pool
+from tests.reference.segments import segment_sum_pool as segment_sum_pool
+from tests.reference.segments import segment_topk_pool as segment_topk_pool
+from tests.reference.segments import segment_var_pool as segment_var_pool
 from tests.reference.sequence import attentive_statistics_pool as attentive_statistics_pool
 from tests.reference.sequence import global_first_pool as global_first_pool
 from tests.reference.sequence import global_last_pool as global_last_pool
