@@ -134,6 +134,23 @@ _LEARNED = {
         "The query is the mean of the tokens, or with `learned_query` one that is learned. There are "
         "positions where their number is given: that of the tokens, and one more for the mean.",
     ),
+    "soft_argmax_pool": Learned(
+        {"temperature": lambda s, n: Start((), zeros)},
+        about="This is a logarithm, for the function gets its exponential.",
+        logarithms=True,
+    ),
+    "netvlad_pool": Learned(
+        {
+            "centers": lambda s, n: Start((s["num_clusters"], n), normal(n**-0.5)),
+            "kernel": lambda s, n: Start((n, s["num_clusters"]), lecun_normal()),
+            "bias": lambda s, n: Start((s["num_clusters"],), zeros),
+        },
+        sized=True,
+        sampled=True,
+        settings=(Parameter("num_clusters", Parameter.POSITIONAL_OR_KEYWORD, annotation=int),),
+        about="The `num_clusters` centers start at random, of about unit length; those of k-means are "
+        "better, with the kernel and the bias that follow from them.",
+    ),
     "dilate": _STRUCTURING,
     "erode": _STRUCTURING,
 }

@@ -21,6 +21,7 @@ from jaxpool._ops import (
     adaptive,
     attention,
     blur,
+    coordinates,
     crop,
     detail,
     gem,
@@ -36,6 +37,7 @@ from jaxpool._ops import (
     residues,
     roi_align,
     roi_pool,
+    second_order,
     sequence,
     smooth,
     spectral,
@@ -43,6 +45,7 @@ from jaxpool._ops import (
     sum_avg,
     trainable,
     unpool,
+    vlad,
     wavelet,
     weighted,
     whole,
@@ -130,6 +133,11 @@ GlobalLastPool = _module(sequence.global_last_pool)
 GlobalTopkPool = _module(sequence.global_topk_pool)
 StatisticsPool = _module(moments.statistics_pool)
 AttentiveStatisticsPool = _module(moments.attentive_statistics_pool)
+SoftArgmaxPool = _module(coordinates.soft_argmax_pool)
+CovariancePool = _module(second_order.covariance_pool)
+BilinearPool = _module(second_order.bilinear_pool)
+CompactBilinearPool = _module(second_order.compact_bilinear_pool)
+NetvladPool = _module(vlad.netvlad_pool)
 FractionalMaxPool = _module(random.fractional_max_pool)
 FractionalAvgPool = _module(random.fractional_avg_pool)
 StochasticPool = _module(random.stochastic_pool)

@@ -152,6 +152,9 @@ FRAMEWORKS = {
     "Haiku": Framework({"hk": "haiku"}, "channels last", _by_haiku),
     "Equinox": Framework({"eqx": "equinox"}, "channels, no batch", by_jax),
     "Sequences": Framework({"torch": "torch"}, "channels last", by_torch, pools=""),
+    "Descriptors": Framework(
+        {"torch": "torch", "F": "torch.nn.functional"}, "channels last", by_torch, pools=""
+    ),
     "SciPy signals": Framework(
         {"signal": "scipy.signal"}, "channels last", _by_numpy, gradients=False, pools=""
     ),
@@ -174,7 +177,7 @@ FRAMEWORKS = {
         pools=r"^(dilation|erosion|opening|closing|\w+_tophat)$",
     ),
     "Kornia": Framework(
-        {"km": "kornia.morphology", "torch": "torch"},
+        {"km": "kornia.morphology", "subpix": "kornia.geometry.subpix", "torch": "torch"},
         "channels first",
         by_torch,
         pools="^(dilation|erosion|opening|closing|gradient|.*_hat)$",

@@ -13,6 +13,7 @@ import numpy as np
 
 import jaxpool
 from tests import reference
+from tests.descriptor_groups import DESCRIPTORS
 from tests.functions import Function, Group, linear, mask_of, mean_of, selecting
 from tests.image_groups import PYRAMIDS, REGIONS, SPECTRAL
 from tests.sequence_groups import SEQUENCES
@@ -336,4 +337,5 @@ GROUPS = (
     + PYRAMIDS
     + REGIONS
     + SEQUENCES
+    + DESCRIPTORS
 )

@@ -100,6 +100,18 @@ def _tokens(names):
     }
 
 
+def _descriptors(names):
+    """Sketches of three channels, as matrices too; and four centers with a kernel and biases."""
+    rng = np.random.RandomState(4)
+    made = {"f": 7, "h": rng.randint(7, size=6), "s": np.float32(2 * rng.randint(2, size=6) - 1)}
+    matrices = np.zeros((6, 7), np.float32)
+    matrices[np.arange(6), made["h"]] = made["s"]
+    made |= {"p": matrices[:3], "q": matrices[3:]}
+    return made | {
+        n: rng.randn(*shape).astype(np.float32) for n, shape in (("c", (4, 3)), ("w", (3, 4)), ("b", (4,)))
+    }
+
+
 def _rest(names):
     return {"rest": [(0, -n % size) for n, size in zip(names["spatial"], names["k"], strict=True)]}
 
@@ -173,6 +185,7 @@ REGIONS = Row((2,), derived=_boxes)
 SAMPLED = Row((2,), _vary(n=(1, 2, 3)), _boxes)
 BOX = Row(variations=[{}, {"k": (4, 4, 2)}])
 ODD = Row((2,), [{"k": (3, 5)}], _element)
+DESCRIPTORS = Row((1,), derived=_descriptors)
 TOKENS = Row((1,), derived=_tokens)
 FLAT = Row((2,), derived=_element)
 POOL = Row(variations=_vary(p=("VALID", "SAME"), init=(0.0,), f=(jax.lax.add,)))
@@ -335,6 +348,7 @@ ROWS = {
         "km.gradient(x, mask.float())": FLAT,
         "km.top_hat(x, mask.float())": FLAT,
         "km.bottom_hat(x, mask.float())": FLAT,
+        "subpix.spatial_soft_argmax2d(x, t, b)": Row((2,), _vary(t=(0.7,), b=(True, False))),
     },
     "scikit-image and xarray": {
         "measure.block_reduce(x, k)": Row(),
@@ -365,6 +379,13 @@ ROWS = {
         "x.std(1)": TOKENS,
         "x.quantile(0.3, 1)": TOKENS,
         "torch.sum(x.softmax(1) * x, 1)": TOKENS,
+    },
+    "Descriptors": {
+        "torch.stack([row.mT.cov(correction=0) for row in x])": DESCRIPTORS,
+        'torch.einsum("bnc,bnd->bcd", x, x) / x.shape[1]': DESCRIPTORS,
+        "torch.fft.irfft(torch.mean(torch.fft.rfft(x @ p) * torch.fft.rfft(x @ q), 1), f)": DESCRIPTORS,
+        'F.normalize(F.normalize(torch.einsum("bnk,bnkc->bkc", F.softmax(x @ w + b, -1), x[:, :, None] - c), '
+        "dim=-1).flatten(1))": DESCRIPTORS,
     },
     "SciPy signals": {
         "signal.resample(x, n, axis=1)": Row((1,), _vary(n=(4, 5, 16))),

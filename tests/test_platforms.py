@@ -67,6 +67,11 @@ _OF_OTHER_ARGUMENTS = (
     "strip_",
     "statistics_",
     "attentive_statistics_",
+    "soft_argmax_",
+    "covariance_",
+    "bilinear_",
+    "compact_bilinear_",
+    "netvlad_",
     "roi_",
     "ps_roi_",
 )

@@ -13,8 +13,8 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._arguments import as_axes
-from jaxpool._ops._arrays import as_bool, as_broadcastable, as_mask, as_real
+from jaxpool._ops._arrays import as_bool, as_broadcastable, as_real
+from jaxpool._ops._tokens import as_token_mask, token_axes
 from jaxpool._ops.smooth import softmax_average
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device, refuse_layout
@@ -169,9 +169,7 @@ def attention_pool(
     """
     refuse_layout()
     array = as_real("inputs", inputs)
-    pooled = as_axes(axis, array.ndim)
-    if array.ndim - 1 in pooled:
-        raise ValueError(f"axis must not name the last axis, which has the channels, got {axis!r}.")
+    pooled = token_axes(axis, array)
     parameters = {
         "query": query,
         "query_kernel": query_kernel,
@@ -189,10 +187,7 @@ def attention_pool(
         for name, value in parameters.items()
     }
     _check_shapes(arrays, array.shape[-1], math.prod(array.shape[d] for d in pooled))
-    mask = as_mask(where, array.shape)
-    if mask is not None and mask.shape[-1] != 1:
-        raise ValueError(f"where must have one channel, for tokens take part or do not, got {mask.shape}.")
-    return _attend(array, mask, arrays, pooled, as_bool("keepdims", keepdims))
+    return _attend(array, as_token_mask(where, array), arrays, pooled, as_bool("keepdims", keepdims))
 
 
 def _check_shapes(arrays: Mapping[str, Array | None], channels: int, tokens: int) -> None:
