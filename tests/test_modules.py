@@ -104,6 +104,7 @@ OF_THE_MODULE = (
     "num_clusters",
     "out_features",
     "learned_query",
+    "num_queries",
     "num_positions",
     "window_shape",
 )
@@ -378,6 +379,9 @@ def test_attention_of_modules():
     assert (other(INPUTS) != module(INPUTS)).all()
     where = INPUTS[..., :1] > 0.5
     assert (module(INPUTS, where=where) != module(INPUTS)).all()
+    several = nnx_pool.AttentionPool(3, 1, num_queries=4, rngs=nnx.Rngs(0))
+    assert nnx.state(several)["query"].shape == (4, 3)
+    assert several(INPUTS).shape == (2, 4, 3)
     linen = linen_pool.AttentionPool(**settings)
     variables = linen.init(jax.random.key(0), INPUTS)
     assert linen.apply(variables, INPUTS, where=where).shape == (2, 1, 1, 5)
