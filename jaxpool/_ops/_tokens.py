@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,8 @@ from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import by_partitioner
 from jaxpool._window import Axis, Window
 
-# Pools `tokens, mask, dimensions, *operands`: in the precision of sums, and 0 where a token takes no part.
+# Pools `*tokens, mask, *operands`, with tokens along the axis before the last: in the precision of sums,
+# and 0 where they take no part.
 _Pool = Callable[..., Array]
 
 
@@ -39,46 +39,47 @@ def as_token_mask(where: ArrayLike | None, array: Array) -> Array | None:
 
 
 def pool_tokens(
-    array: Array,
+    arrays: Sequence[Array],
     pool: _Pool,
     axis: SupportsIndex | Sequence[SupportsIndex] | None,
     where: ArrayLike | None,
-    *operands: Array | None,
+    *operands: Array,
 ) -> Array:
-    """All tokens along some axes, pooled as one, to something that lacks these axes."""
-    pooled = token_axes(axis, array)
+    """All tokens of arrays along some axes, pooled as one, to something that lacks these axes."""
+    first = arrays[0]
+    pooled = token_axes(axis, first)
     # Tokens are taken whole, so that their channels are no more split than what is pooled.
-    taken = (*pooled, array.ndim - 1)
-    window = Window(tuple(Axis(1, 1) if d in taken else None for d in range(array.ndim)))
-    carry_out = functools.partial(_carry_out, pool, pooled)
-    return by_partitioner(carry_out, window, pooled, array, as_token_mask(where, array), *operands)
+    taken = (*pooled, first.ndim - 1)
+    window = Window(tuple(Axis(1, 1) if d in taken else None for d in range(first.ndim)))
+    carry_out = functools.partial(_carry_out, pool, pooled, len(arrays))
+    return by_partitioner(carry_out, window, pooled, *arrays, as_token_mask(where, first), *operands)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1), inline=True)
-def _carry_out(
-    pool: _Pool, pooled: tuple[int, ...], inputs: Array, mask: Array | None, *operands: Array | None
-) -> Array:
-    dtype = accumulation_dtype(inputs.dtype)
-    return pool(masked(inputs, mask, 0).astype(dtype), mask, pooled, *operands).astype(inputs.dtype)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
+def _carry_out(pool: _Pool, pooled: tuple[int, ...], count: int, *operands: Any) -> Array:
+    arrays, mask, operands = operands[:count], operands[count], operands[count + 1 :]
+    first = arrays[0]
+    tokens = [masked(array, mask, 0).astype(accumulation_dtype(first.dtype)) for array in arrays]
+    if mask is not None:
+        mask = flat_tokens(jnp.broadcast_to(mask, (*first.shape[:-1], 1)), pooled)
+    return pool(*(flat_tokens(array, pooled) for array in tokens), mask, *operands).astype(first.dtype)
 
 
-def mean_outer(first: Array, second: Array, mask: Array | None, pooled: tuple[int, ...]) -> Array:
-    """The mean of the tokens' outer products: their sum, where that is of nothing."""
-    return sum_outer(first, second, pooled) / token_counts(first, mask, pooled)[..., None]
+def flat_tokens(array: Array, pooled: Sequence[int]) -> Array:
+    """The pooled axes as one, before the last."""
+    others = [d for d in range(array.ndim - 1) if d not in pooled]
+    tokens = lax.transpose(array, [*others, *pooled, array.ndim - 1])
+    return tokens.reshape(*(array.shape[d] for d in others), -1, array.shape[-1])
 
 
-def sum_outer(first: Array, second: Array, pooled: tuple[int, ...]) -> Array:
-    """The sum of the tokens' outer products."""
-    batch = tuple(d for d in range(first.ndim - 1) if d not in pooled)
-    # GPU and TPU would else round what is multiplied, to 10 or 7 bits.
-    return lax.dot_general(first, second, ((pooled, pooled), (batch, batch)), precision=lax.Precision.HIGHEST)
-
-
-def token_counts(tokens: Array, mask: Array | None, pooled: tuple[int, ...]) -> Array:
-    """How many tokens take part, with a last axis of length 1; 1 where there are none, for a divisor."""
+def token_counts(tokens: Array, mask: Array | None) -> Array | int:
+    """How many tokens take part, with as many axes; 1 where there are none, for a divisor."""
     if mask is None:
-        shape = [1 if d in (*pooled, tokens.ndim - 1) else n for d, n in enumerate(tokens.shape)]
-        count = max(math.prod(static_length(tokens.shape[d]) for d in pooled), 1)
-        return lax.squeeze(jnp.full(shape, count, tokens.dtype), pooled)
-    takes_part = jnp.broadcast_to(mask, (*tokens.shape[:-1], 1))
-    return jnp.maximum(jnp.sum(takes_part, pooled, dtype=tokens.dtype), 1)
+        return max(static_length(tokens.shape[-2]), 1)
+    return jnp.maximum(jnp.sum(mask, -2, keepdims=True, dtype=tokens.dtype), 1)
+
+
+def sum_outer(first: Array, second: Array) -> Array:
+    """The sum of the tokens' outer products."""
+    # GPU and TPU would else round what is multiplied, to 10 or 7 bits.
+    return jnp.einsum("...nc,...nd->...cd", first, second, precision=lax.Precision.HIGHEST)

@@ -14,7 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._ops._arrays import as_bool, as_broadcastable, as_real
-from jaxpool._ops._tokens import as_token_mask, token_axes
+from jaxpool._ops._tokens import as_token_mask, flat_tokens, token_axes
 from jaxpool._ops.smooth import softmax_average
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device, refuse_layout
@@ -232,8 +232,8 @@ def _attend(
 ) -> Array:
     dtype = accumulation_dtype(inputs.dtype)
     wide = {name: None if a is None else a.astype(dtype) for name, a in parameters.items()}
-    tokens = _tokens(inputs.astype(dtype), pooled)
-    valid = None if mask is None else _tokens(jnp.broadcast_to(mask, (*inputs.shape[:-1], 1)), pooled)
+    tokens = flat_tokens(inputs.astype(dtype), pooled)
+    valid = None if mask is None else flat_tokens(jnp.broadcast_to(mask, (*inputs.shape[:-1], 1)), pooled)
     if valid is not None:
         tokens = jnp.where(valid, tokens, lax.full_like(tokens, 0))
     query = wide["query"]
@@ -251,13 +251,6 @@ def _attend(
         result = jax.vmap(attend, out_axes=-2)(query) if query.ndim == 2 else attend(query)
     result = result.astype(inputs.dtype)
     return jnp.expand_dims(result, pooled) if keepdims else result
-
-
-def _tokens(array: Array, pooled: tuple[int, ...]) -> Array:
-    """The pooled axes as one, before the last."""
-    others = [d for d in range(array.ndim - 1) if d not in pooled]
-    tokens = lax.transpose(array, [*others, *pooled, array.ndim - 1])
-    return tokens.reshape(*(array.shape[d] for d in others), -1, array.shape[-1])
 
 
 def _with_mean(tokens: Array, valid: Array | None) -> tuple[Array, Array | None]:

@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, is_integer
 from jaxpool._ops._arrays import as_array, as_real
-from jaxpool._ops._tokens import mean_outer, pool_tokens, token_counts
+from jaxpool._ops._tokens import pool_tokens, sum_outer, token_counts
 from jaxpool._ops.whole import masked
 
 
@@ -84,7 +84,7 @@ def covariance_pool(
     if power is not None and power != "sqrt":
         raise ValueError(f"power must be 'sqrt' or None, got {power!r}.")
     steps = _at_least_one("iterations", iterations)
-    return pool_tokens(array, _power_of_covariance(None if power is None else steps), axis, where)
+    return pool_tokens((array,), _power_of_covariance(None if power is None else steps), axis, where)
 
 
 def bilinear_pool(
@@ -136,7 +136,7 @@ def bilinear_pool(
       in place of averaging.
     """
     array = as_real("inputs", inputs)
-    return pool_tokens(array, _bilinear, axis, where, _as_others(others, array))
+    return pool_tokens((array, _as_others(others, array)), _bilinear, axis, where)
 
 
 def compact_bilinear_pool(
@@ -201,14 +201,13 @@ def compact_bilinear_pool(
     array = as_real("inputs", inputs)
     other = _as_others(others, array)
     size = _at_least_one("out_features", out_features)
-    channels = array.shape[-1], (array if other is None else other).shape[-1]
-    buckets, signs = _as_sketches(sketches, sum(channels), size)
-    return pool_tokens(array, _compact(size), axis, where, other, buckets, signs)
+    buckets, signs = _as_sketches(sketches, array.shape[-1] + other.shape[-1], size)
+    return pool_tokens((array, other), _compact(size), axis, where, buckets, signs)
 
 
-def _as_others(others: ArrayLike | None, array: Array) -> Array | None:
+def _as_others(others: ArrayLike | None, array: Array) -> Array:
     if others is None:
-        return None
+        return array
     other = as_real("others", others)
     if other.ndim != array.ndim or other.shape[:-1] != array.shape[:-1]:
         raise ValueError(f"others must have the shape {(*array.shape[:-1], 'channels')}, got {other.shape}.")
@@ -246,11 +245,10 @@ def _at_least_one(name: str, value: Any) -> int:
 def _power_of_covariance(iterations: int | None):
     """The square root after so many iterations, or with `None` the covariance."""
 
-    def pool(tokens: Array, mask: Array | None, pooled: tuple[int, ...]) -> Array:
-        total = jnp.sum(tokens, pooled, keepdims=True)
-        mean = total / jnp.expand_dims(token_counts(tokens, mask, pooled), pooled)
+    def pool(tokens: Array, mask: Array | None) -> Array:
+        mean = jnp.sum(tokens, -2, keepdims=True) / token_counts(tokens, mask)
         deviations = masked(tokens - mean, mask, 0)
-        covariance = mean_outer(deviations, deviations, mask, pooled)
+        covariance = _bilinear(deviations, deviations, mask)
         return _symmetric(covariance if iterations is None else _root(covariance, iterations))
 
     return pool
@@ -282,9 +280,8 @@ def _symmetric(matrix: Array) -> Array:
     return (matrix + jnp.matrix_transpose(matrix)) / 2
 
 
-def _bilinear(tokens: Array, mask: Array | None, pooled: tuple[int, ...], others: Array | None) -> Array:
-    second = tokens if others is None else masked(others, mask, 0).astype(tokens.dtype)
-    return mean_outer(tokens, second, mask, pooled)
+def _bilinear(tokens: Array, others: Array, mask: Array | None) -> Array:
+    return sum_outer(tokens, others) / token_counts(tokens, mask)
 
 
 @functools.cache
@@ -296,8 +293,8 @@ def _compact(size: int):
     place of 9, for four images of 14x14 tokens and 512 channels and a size of 8192.
     """
 
-    def pool(tokens: Array, mask: Array | None, pooled: tuple[int, ...], others, buckets, signs) -> Array:
-        products = _bilinear(tokens, mask, pooled, others)
+    def pool(tokens: Array, others: Array, mask: Array | None, buckets: Array, signs: Array) -> Array:
+        products = _bilinear(tokens, others, mask)
         channels, signs = tokens.shape[-1], signs.astype(tokens.dtype)
         to = (buckets[:channels, None] + buckets[None, channels:]) % size
         signs = signs[:channels, None] * signs[None, channels:]

@@ -89,13 +89,12 @@ def netvlad_pool(
     for name, value, shape in (("kernel", columns, means.shape[::-1]), ("bias", offsets, means.shape[:1])):
         if value.shape != shape:
             raise ValueError(f"{name} must have the shape {shape}, got {value.shape}.")
-    return pool_tokens(array, _residuals, axis, where, means, columns, offsets)
+    return pool_tokens((array,), _residuals, axis, where, means, columns, offsets)
 
 
 def _residuals(
     tokens: Array,
     mask: Array | None,
-    pooled: tuple[int, ...],
     centers: Array,
     kernel: Array,
     bias: Array,
@@ -103,8 +102,8 @@ def _residuals(
     centers, kernel, bias = (array.astype(tokens.dtype) for array in (centers, kernel, bias))
     logits = jnp.matmul(tokens, kernel, precision=lax.Precision.HIGHEST)
     assigned = masked(jax.nn.softmax(logits + jnp.broadcast_to(bias, logits.shape)), mask, 0)
-    total = sum_outer(assigned, tokens, pooled)
-    shares = jnp.sum(assigned, pooled)[..., None]
+    total = sum_outer(assigned, tokens)
+    shares = jnp.sum(assigned, -2)[..., None]
     residuals = total - shares * jnp.broadcast_to(centers, total.shape)
     return _unit(_unit(residuals, -1), (-2, -1))
 
