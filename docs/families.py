@@ -102,7 +102,7 @@ FAMILIES = {
         "covariance_pool": "jaxpool.covariance_pool(photo, (0, 1))",
         "bilinear_pool": "jaxpool.bilinear_pool(photo, None, (0, 1))",
         "compact_bilinear_pool": "jaxpool.compact_bilinear_pool(photo, 12, None, (0, 1)).reshape(1, 4, 3)",
-        "netvlad_pool": "jaxpool.netvlad_pool(photo, colors, 9 * colors.T, axis=(0, 1))",
+        "netvlad_pool": "jaxpool.netvlad_pool(photo, colors, 40 * colors.T, nearest, (0, 1))",
     },
     "Random": {
         "fractional_max_pool": "jaxpool.fractional_max_pool(key, photo, (6, 6), (25, 25))",
