@@ -102,14 +102,10 @@ def _tokens(names):
 
 def _descriptors(names):
     """Sketches of three channels, as matrices too; and four centers with a kernel and biases."""
-    rng = np.random.RandomState(4)
-    made = {"f": 7, "h": rng.randint(7, size=6), "s": np.float32(2 * rng.randint(2, size=6) - 1)}
-    matrices = np.zeros((6, 7), np.float32)
-    matrices[np.arange(6), made["h"]] = made["s"]
-    made |= {"p": matrices[:3], "q": matrices[3:]}
-    return made | {
-        n: rng.randn(*shape).astype(np.float32) for n, shape in (("c", (4, 3)), ("w", (3, 4)), ("b", (4,)))
-    }
+    h, s = np.array([3, 0, 6, 0, 5, 6]), np.float32([1, -1, -1, 1, 1, -1])
+    p, q = np.split(np.eye(7, dtype=np.float32)[h] * s[:, None], 2)
+    c, w, b = (distinct(shape, np.float32) for shape in ((4, 3), (3, 4), (4,)))
+    return {"f": 7, "h": h, "s": s, "p": p, "q": q, "c": c, "w": w, "b": b}
 
 
 def _rest(names):
