@@ -114,6 +114,13 @@ FAMILIES = {
             "jaxpool.segment_topk_pool(photo, stripes, 12, axis=1, k=3, keys=light).reshape(120, 36, 3)"
         ),
     },
+    "Descriptors": {
+        "soft_argmax_pool": "jaxpool.soft_argmax_pool(-photo, (0, 1), temperature=0.05).T",
+        "covariance_pool": "jaxpool.covariance_pool(photo, (0, 1))",
+        "bilinear_pool": "jaxpool.bilinear_pool(photo, None, (0, 1))",
+        "compact_bilinear_pool": "jaxpool.compact_bilinear_pool(photo, 12, None, (0, 1)).reshape(1, 4, 3)",
+        "netvlad_pool": "jaxpool.netvlad_pool(photo, colors, 40 * colors.T, nearest, (0, 1))",
+    },
     "Random": {
         "fractional_max_pool": "jaxpool.fractional_max_pool(key, photo, (6, 6), (25, 25))",
         "fractional_avg_pool": "jaxpool.fractional_avg_pool(key, photo, (6, 6), (25, 25))",

@@ -19,4 +19,6 @@ gate = jnp.full((6, 6), 0.1)  # more light in a window, more of its maximum
 logits = -20.0 * photo.mean(-1, keepdims=True)  # the darker a pixel, the more it counts
 bright = photo.mean(-1, keepdims=True) > 0.5
 query = 10.0 * jnp.array([-1.0, 2.0, -1.0])  # green, which is the color of the eyes
+colors = jnp.array([[0.9, 0.8, 0.7], [0.4, 0.3, 0.3], [0.1, 0.1, 0.1]])
+nearest = -20.0 * jnp.sum(colors**2, 1)  # and with it 40 times the colors: to the nearest of them
 eye, out = jnp.eye(3)[:, None], jnp.eye(3)[None]  # one head that projects nothing

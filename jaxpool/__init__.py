@@ -9,6 +9,7 @@ from jaxpool._ops.attention import attention_pool as attention_pool
 from jaxpool._ops.attention import lip_pool as lip_pool
 from jaxpool._ops.blur import blur_pool as blur_pool
 from jaxpool._ops.blur import max_blur_pool as max_blur_pool
+from jaxpool._ops.coordinates import soft_argmax_pool as soft_argmax_pool
 from jaxpool._ops.crop import crop_and_resize as crop_and_resize
 from jaxpool._ops.detail import detail_preserving_pool as detail_preserving_pool
 from jaxpool._ops.gem import gem_pool as gem_pool
@@ -35,6 +36,9 @@ from jaxpool._ops.roi_align import ps_roi_align as ps_roi_align
 from jaxpool._ops.roi_align import roi_align as roi_align
 from jaxpool._ops.roi_pool import ps_roi_pool as ps_roi_pool
 from jaxpool._ops.roi_pool import roi_pool as roi_pool
+from jaxpool._ops.second_order import bilinear_pool as bilinear_pool
+from jaxpool._ops.second_order import compact_bilinear_pool as compact_bilinear_pool
+from jaxpool._ops.second_order import covariance_pool as covariance_pool
 from jaxpool._ops.segment_attention import segment_attention_pool as segment_attention_pool
 from jaxpool._ops.segment_attention import segment_softmax as segment_softmax
 from jaxpool._ops.segment_attention import segment_topk_pool as segment_topk_pool
@@ -62,6 +66,7 @@ from jaxpool._ops.trainable import mixed_pool as mixed_pool
 from jaxpool._ops.trainable import subsample_pool as subsample_pool
 from jaxpool._ops.unpool import avg_unpool as avg_unpool
 from jaxpool._ops.unpool import max_unpool as max_unpool
+from jaxpool._ops.vlad import netvlad_pool as netvlad_pool
 from jaxpool._ops.wavelet import wavelet_pool as wavelet_pool
 from jaxpool._ops.wavelet import wavelet_unpool as wavelet_unpool
 from jaxpool._ops.weighted import global_soft_pool as global_soft_pool

@@ -70,7 +70,10 @@ def _projection(settings: _Settings, channels: int) -> Start:
 
 
 def _attention_query(settings: _Settings, channels: int) -> Start | None:
-    return Start((channels,), normal(channels**-0.5)) if settings["learned_query"] else None
+    queries = settings["num_queries"]
+    if queries is None and not settings["learned_query"]:
+        return None
+    return Start((channels,) if queries is None else (queries, channels), normal(channels**-0.5))
 
 
 def _attention_positions(settings: _Settings, channels: int) -> Start | None:
@@ -128,11 +131,30 @@ _LEARNED = {
             Parameter("num_heads", Parameter.POSITIONAL_OR_KEYWORD, annotation=int),
             Parameter("out_features", Parameter.KEYWORD_ONLY, default=None, annotation="int | None"),
             Parameter("learned_query", Parameter.KEYWORD_ONLY, default=False, annotation=bool),
+            Parameter("num_queries", Parameter.KEYWORD_ONLY, default=None, annotation="int | None"),
             Parameter("num_positions", Parameter.KEYWORD_ONLY, default=None, annotation="int | None"),
         ),
         about="`num_heads` must divide the channels. The result has `out_features`, or as many as inputs. "
-        "The query is the mean of the tokens, or with `learned_query` one that is learned. There are "
-        "positions where their number is given: that of the tokens, and one more for the mean.",
+        "The query is the mean of the tokens, or with `learned_query` one that is learned, or as many as "
+        "`num_queries`. There are positions where their number is given: that of the tokens, and one more "
+        "for the mean.",
+    ),
+    "soft_argmax_pool": Learned(
+        {"temperature": lambda s, n: Start((), zeros)},
+        about="This is a logarithm, for the function gets its exponential.",
+        logarithms=True,
+    ),
+    "netvlad_pool": Learned(
+        {
+            "centers": lambda s, n: Start((s["num_clusters"], n), normal(n**-0.5)),
+            "kernel": lambda s, n: Start((n, s["num_clusters"]), lecun_normal()),
+            "bias": lambda s, n: Start((s["num_clusters"],), zeros),
+        },
+        sized=True,
+        sampled=True,
+        settings=(Parameter("num_clusters", Parameter.POSITIONAL_OR_KEYWORD, annotation=int),),
+        about="The `num_clusters` centers start at random, of about unit length; those of k-means are "
+        "better, with the kernel and the bias that follow from them.",
     ),
     "dilate": _STRUCTURING,
     "erode": _STRUCTURING,

@@ -15,6 +15,7 @@ from jaxpool._learned import learned
 # The arguments that differ from call to call. All others are a module's own.
 _ARRAYS = (
     "inputs",
+    "others",
     "features",
     "boxes",
     "box_indices",

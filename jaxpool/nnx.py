@@ -21,6 +21,7 @@ from jaxpool._ops import (
     adaptive,
     attention,
     blur,
+    coordinates,
     crop,
     detail,
     gem,
@@ -36,6 +37,7 @@ from jaxpool._ops import (
     residues,
     roi_align,
     roi_pool,
+    second_order,
     segment_attention,
     segment_moments,
     segments,
@@ -46,6 +48,7 @@ from jaxpool._ops import (
     sum_avg,
     trainable,
     unpool,
+    vlad,
     wavelet,
     weighted,
     whole,
@@ -180,6 +183,11 @@ SegmentStdPool = _module(segment_moments.segment_std_pool)
 SegmentSoftmax = _module(segment_attention.segment_softmax)
 SegmentAttentionPool = _module_of_two(segment_attention.segment_attention_pool)
 SegmentTopkPool = _module(segment_attention.segment_topk_pool)
+SoftArgmaxPool = _module(coordinates.soft_argmax_pool)
+CovariancePool = _module(second_order.covariance_pool)
+BilinearPool = _module_of_two(second_order.bilinear_pool)
+CompactBilinearPool = _module(second_order.compact_bilinear_pool)
+NetvladPool = _module(vlad.netvlad_pool)
 FractionalMaxPool = _module(random.fractional_max_pool)
 FractionalAvgPool = _module(random.fractional_avg_pool)
 StochasticPool = _module(random.stochastic_pool)

@@ -159,6 +159,9 @@ FRAMEWORKS = {
         by_torch,
         pools="",
     ),
+    "Descriptors": Framework(
+        {"torch": "torch", "F": "torch.nn.functional"}, "channels last", by_torch, pools=""
+    ),
     "SciPy signals": Framework(
         {"signal": "scipy.signal"}, "channels last", _by_numpy, gradients=False, pools=""
     ),
@@ -181,7 +184,7 @@ FRAMEWORKS = {
         pools=r"^(dilation|erosion|opening|closing|\w+_tophat)$",
     ),
     "Kornia": Framework(
-        {"km": "kornia.morphology", "torch": "torch"},
+        {"km": "kornia.morphology", "subpix": "kornia.geometry.subpix", "torch": "torch"},
         "channels first",
         by_torch,
         pools="^(dilation|erosion|opening|closing|gradient|.*_hat)$",

@@ -13,6 +13,7 @@ import numpy as np
 
 import jaxpool
 from tests import reference
+from tests.descriptor_groups import DESCRIPTORS
 from tests.functions import Function, Group, linear, mask_of, mean_of, selecting
 from tests.image_groups import PYRAMIDS, REGIONS, SPECTRAL
 from tests.segment_groups import SEGMENTS
@@ -338,4 +339,5 @@ GROUPS = (
     + REGIONS
     + SEQUENCES
     + SEGMENTS
+    + DESCRIPTORS
 )

@@ -100,6 +100,14 @@ def _tokens(names):
     }
 
 
+def _descriptors(names):
+    """Sketches of three channels, as matrices too; and four centers with a kernel and biases."""
+    h, s = np.array([3, 0, 6, 0, 5, 6]), np.float32([1, -1, -1, 1, 1, -1])
+    p, q = np.split(np.eye(7, dtype=np.float32)[h] * s[:, None], 2)
+    c, w, b = (distinct(shape, np.float32) for shape in ((4, 3), (3, 4), (4,)))
+    return {"f": 7, "h": h, "s": s, "p": p, "q": q, "c": c, "w": w, "b": b}
+
+
 def _rest(names):
     return {"rest": [(0, -n % size) for n, size in zip(names["spatial"], names["k"], strict=True)]}
 
@@ -182,6 +190,7 @@ REGIONS = Row((2,), derived=_boxes)
 SAMPLED = Row((2,), _vary(n=(1, 2, 3)), _boxes)
 BOX = Row(variations=[{}, {"k": (4, 4, 2)}])
 ODD = Row((2,), [{"k": (3, 5)}], _element)
+DESCRIPTORS = Row((1,), derived=_descriptors)
 TOKENS = Row((1,), derived=_tokens)
 FLAT = Row((2,), derived=_element)
 POOL = Row(variations=_vary(p=("VALID", "SAME"), init=(0.0,), f=(jax.lax.add,)))
@@ -344,6 +353,7 @@ ROWS = {
         "km.gradient(x, mask.float())": FLAT,
         "km.top_hat(x, mask.float())": FLAT,
         "km.bottom_hat(x, mask.float())": FLAT,
+        "subpix.spatial_soft_argmax2d(x, t, b)": Row((2,), _vary(t=(0.7,), b=(True, False))),
     },
     "scikit-image and xarray": {
         "measure.block_reduce(x, k)": Row(),
@@ -395,6 +405,13 @@ ROWS = {
         ),
         SEGMENTS[1],
     ),
+    "Descriptors": {
+        "torch.stack([row.mT.cov(correction=0) for row in x])": DESCRIPTORS,
+        'torch.einsum("bnc,bnd->bcd", x, x) / x.shape[1]': DESCRIPTORS,
+        "torch.fft.irfft(torch.mean(torch.fft.rfft(x @ p) * torch.fft.rfft(x @ q), 1), f)": DESCRIPTORS,
+        'F.normalize(F.normalize(torch.einsum("bnk,bnkc->bkc", F.softmax(x @ w + b, -1), x[:, :, None] - c), '
+        "dim=-1).flatten(1))": DESCRIPTORS,
+    },
     "SciPy signals": {
         "signal.resample(x, n, axis=1)": Row((1,), _vary(n=(4, 5, 16))),
         "signal.resample(signal.resample(x, n, axis=1), m, axis=2)": Row((2,), _vary(n=(4, 5), m=(3,))),

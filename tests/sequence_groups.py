@@ -23,7 +23,7 @@ def wide(inputs):
     return np.asarray(inputs, np.float64)
 
 
-def _bound(name, *arguments, **options):
+def bound(name, *arguments, **options):
     """A function of inputs of the package, and of the oracle."""
     return [
         lambda inputs, package=package: getattr(package, name)(inputs, *arguments, **options)
@@ -32,7 +32,7 @@ def _bound(name, *arguments, **options):
 
 
 def _linear(name, *arguments, result="mean", **options):
-    return linear(name, *_bound(name, *arguments, **options), result=result)
+    return linear(name, *bound(name, *arguments, **options), result=result)
 
 
 def _of_elements(name, *arguments, oracle=None, **options):
@@ -49,14 +49,14 @@ def _of_elements(name, *arguments, oracle=None, **options):
 def _topk(k, **options):
     return Function(
         "global_topk_pool",
-        *_bound("global_topk_pool", k, **options),
+        *bound("global_topk_pool", k, **options),
         lambda inputs, tangent: reference.global_topk_jvp(inputs, tangent, k, **options),
         result="same",
         special=True,
     )
 
 
-def _beside(name, make, **options):
+def beside(name, make, **options):
     """A pool of inputs and an array that is made from them, so that derivatives are checked in both."""
 
     def bound(package, xp):
@@ -96,7 +96,7 @@ SEQUENCES = (
             _linear("global_last_pool", axis=2, where=_OF_CHANNELS, result="same"),
             _topk(2, axis=0, where=_OF_CHANNELS),
             _topk(5),
-            _beside("global_weighted_avg_pool", _weights, axis=(1, 0), where=_OF_CHANNELS),
+            beside("global_weighted_avg_pool", _weights, axis=(1, 0), where=_OF_CHANNELS),
             _linear("global_sqrt_n_pool", keepdims=True),
         ),
     ),
@@ -106,7 +106,7 @@ SEQUENCES = (
         (
             _of_elements("std", correction=1, where=_PADDED),
             _of_elements("soft", temperature=0.7, where=_PADDED),
-            _beside("attentive_statistics_pool", _logits, where=_PADDED),
+            beside("attentive_statistics_pool", _logits, where=_PADDED),
         ),
     ),
     Group(
@@ -114,7 +114,7 @@ SEQUENCES = (
         (2, 3, 2, 2),
         (
             _of_elements("var", axis=(-1, 1), keepdims=True),
-            Function("statistics_pool", *_bound("statistics_pool", (1, 2))),
+            Function("statistics_pool", *bound("statistics_pool", (1, 2))),
         ),
     ),
     Group("quantiles 1d", (4, 5, 2), (_quantile(where=_PADDED),)),

@@ -19,6 +19,8 @@ _X = np.zeros((2, 6, 5, 3), np.float32)
 _KEY = np.zeros(2, np.uint32)
 _WINDOW = {"window_shape": (2, 2)}
 _BINS = {"output_shape": (2, 2)}
+_SKETCH = {"out_features": 4}
+_VLAD = {"centers": _X[0, 0], "kernel": _X[0, 0].T}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,35 @@ _BINS = {"output_shape": (2, 2)}
         (ValueError, "axis must not name the last axis", "statistics_pool", {"axis": (1, -1)}),
         (ValueError, "logits must broadcast", "attentive_statistics_pool", {"logits": _X[0, 0, 0, :2]}),
         (TypeError, "logits must be real", "attentive_statistics_pool", {"logits": _X + 1j}),
+        (ValueError, "temperature must be above 0", "soft_argmax_pool", {"temperature": 0}),
+        (ValueError, "temperature must have the shape", "soft_argmax_pool", {"temperature": np.ones(3)}),
+        (TypeError, "temperature must be a number, got None", "soft_argmax_pool", {"temperature": None}),
+        (TypeError, "normalized must be a bool, got 1", "soft_argmax_pool", {"normalized": 1}),
+        (ValueError, "axis must not name the last axis", "covariance_pool", {"axis": (1, 3)}),
+        (ValueError, "power must be 'sqrt' or None, got 0.5", "covariance_pool", {"power": 0.5}),
+        (ValueError, "iterations must be at least 1, got 0", "covariance_pool", {"iterations": 0}),
+        (ValueError, "where must have one channel", "covariance_pool", {"where": _X == 0}),
+        (TypeError, "inputs must be real", "bilinear_pool", {"inputs": _X + 1j}),
+        (TypeError, "others must be real", "bilinear_pool", {"others": _X + 1j}),
+        (ValueError, "others must have the shape", "bilinear_pool", {"others": _X[:1]}),
+        (TypeError, "out_features must be an int, got 2.5", "compact_bilinear_pool", {"out_features": 2.5}),
+        (ValueError, "out_features must be at least 1", "compact_bilinear_pool", {"out_features": 0}),
+        (TypeError, "sketches must be a seed or", "compact_bilinear_pool", _SKETCH | {"sketches": "a"}),
+        (
+            TypeError,
+            "buckets must be int",
+            "compact_bilinear_pool",
+            _SKETCH | {"sketches": [_X[0, 0, 0]] * 2},
+        ),
+        (
+            ValueError,
+            r"signs must have the shape \(6,\), got \(3,\)",
+            "compact_bilinear_pool",
+            _SKETCH | {"sketches": (np.zeros(6, int), _X[0, 0, 0])},
+        ),
+        (ValueError, "centers must have the shape", "netvlad_pool", _VLAD | {"centers": _X[0, 0, 0]}),
+        (ValueError, "kernel must have the shape", "netvlad_pool", _VLAD | {"kernel": _X[0, 0]}),
+        (ValueError, "bias must have the shape", "netvlad_pool", _VLAD | {"bias": _X[0, 0, 0, :2]}),
         (ValueError, "correction must be 0 or 1, got 2", "var_pool", _WINDOW | {"correction": 2}),
         (TypeError, "correction must be an int", "std_pool", _WINDOW | {"correction": 0.5}),
         (ValueError, "inputs must have at least 3 dimensions", "global_avg_pool", {"inputs": _X[0, 0]}),
@@ -182,6 +213,9 @@ BASES = {
     "global_topk_pool": {"inputs": _SMALL, "k": 2, "axis": 2},
     **dict.fromkeys(("global_first_pool", "global_last_pool", "statistics_pool"), _ALONG),
     "attentive_statistics_pool": _ALONG | {"logits": _SMALL[..., :1]},
+    **dict.fromkeys(("soft_argmax_pool", "covariance_pool", "bilinear_pool"), _ALONG),
+    "compact_bilinear_pool": _ALONG | {"out_features": 4},
+    "netvlad_pool": _ALONG | {"centers": _SMALL[0, 0, :3], "kernel": 5 * _SMALL[0, 0, :3].T},
     "detail_preserving_pool": _WINDOWED | {"alpha": 0.3, "lam": 1.5},
     "lip_pool": _WINDOWED | {"logits": _SMALL[..., :1] * 2},
 }
@@ -206,7 +240,7 @@ CHANGES = {
     "deterministic": True,
     "random_samples": np.float32([0.1, 0.9]),
     "coefficient": np.float32([0.1, 0.2, 0.3]),
-    "bias": np.float32(0.5),
+    "bias": np.float32([0.5, 0.1, 0.2]),
     "activation": True,
     "alpha": 0.6,
     "logits": _SMALL * 3,
@@ -219,8 +253,18 @@ CHANGES = {
     "times": 2,
     "lam": 2.5,
     "symmetric": True,
+    "normalized": False,
+    "power": None,
+    "iterations": 2,
+    "others": _SMALL[..., ::-1] * 2,
+    "out_features": 5,
+    "sketches": 1,
+    "centers": _SMALL[0, 1, :3],
+    "kernel": 5 * _SMALL[0, 2, :3].T,
     "pseudo_random": {"pseudo_random": True, "window_shape": None},
 }
+# Whose mask has one channel.
+_OF_TOKENS = ("covariance_pool", "bilinear_pool", "compact_bilinear_pool", "netvlad_pool")
 # Those of which most changes ask for a change of another argument, too.
 _OTHERS = [
     ("max_unpool", {"values": _SMALL + 1}),
@@ -269,7 +313,11 @@ _CHANGED = [
     for argument in _arguments_of(name)
     if argument not in _UNCHANGED
 ]
-_CHANGED += [(name, {"where": CHANGES["where"]}) for name in EVERY if "where" in _arguments_of(name)]
+_CHANGED += [
+    (name, {"where": CHANGES["where"][..., :1] if name in _OF_TOKENS else CHANGES["where"]})
+    for name in EVERY
+    if "where" in _arguments_of(name)
+]
 _CHANGED += [
     (name, {"random_samples": CHANGES["random_samples"]})
     for name in ("fractional_max_pool", "fractional_avg_pool")

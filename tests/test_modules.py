@@ -26,6 +26,7 @@ POOLS = {
 ARRAYS = (
     "key",
     "inputs",
+    "others",
     "features",
     "boxes",
     "box_indices",
@@ -63,6 +64,11 @@ SETTINGS = {
     "WaveletPool": {"strides": [2, 1], "wavelet": "db2", "bands": "all"},
     "WaveletUnpool": {"strides": [2, 2], "output_shape": [15, 6], "channel_axis": 1},
     "AttentionPool": {"num_heads": 1, "num_positions": 65},
+    "SoftArgmaxPool": {"axis": [1, -2], "normalized": False},
+    "CovariancePool": {"axis": [1, 2], "iterations": 3},
+    "BilinearPool": {"axis": [2]},
+    "CompactBilinearPool": {"out_features": 5, "axis": [2], "sketches": 3},
+    "NetvladPool": {"num_clusters": 2, "axis": [1, 2]},
     "Open": {"kernel": [[False, True], [True, True]], "window_dilation": [1, 2]},
     "Close": {"kernel": [2, 3]},
     "Gradient": {"kernel": [3, 1]},
@@ -79,6 +85,8 @@ WEIGHTS = {
     "GemPool": {"p": np.full((), 3.0)},
     "GlobalGemPool": {"p": np.full((), 3.0)},
     "DetailPreservingPool": {"alpha": np.zeros(3), "lam": np.zeros(3)},
+    "SoftArgmaxPool": {"temperature": np.zeros(())},
+    "NetvladPool": {"centers": (2, 3), "kernel": (3, 2), "bias": np.zeros(2)},
     "AttentionPool": {
         "query": None,
         "query_kernel": (3, 1, 3),
@@ -91,9 +99,18 @@ WEIGHTS = {
         "positions": (65, 3),
     },
 }
-SIZED = ("SubsamplePool", "DetailPreservingPool", "AttentionPool", "Dilate", "Erode")
-LOGARITHMS = ("DetailPreservingPool",)
-OF_THE_MODULE = ("num_heads", "out_features", "learned_query", "num_positions", "window_shape")
+SIZED = ("SubsamplePool", "DetailPreservingPool", "AttentionPool", "NetvladPool", "Dilate", "Erode")
+DRAWN = ("AttentionPool", "NetvladPool")
+LOGARITHMS = ("DetailPreservingPool", "SoftArgmaxPool")
+OF_THE_MODULE = (
+    "num_heads",
+    "num_clusters",
+    "out_features",
+    "learned_query",
+    "num_queries",
+    "num_positions",
+    "window_shape",
+)
 SETTINGS |= {name: _BINS for name in POOLS if name.startswith("Adaptive")}
 REGIONS = ("RoiAlign", "RoiPool", "PsRoiAlign", "PsRoiPool", "CropAndResize", "MultiscaleRoiAlign")
 BOXES = np.float32([[[0.1, 0.2, 0.9, 0.7]], [[0.3, 0.1, 0.8, 0.9]]])
@@ -109,9 +126,9 @@ SETTINGS["SegmentTopkPool"] |= {"axis": 2, "k": 2}
 MASKED = [
     name
     for name in POOLS
-    if "where" in inspect.signature(POOLS[name]).parameters
-    and name not in ("AttentionPool", "SegmentTopkPool")
+    if "where" in inspect.signature(POOLS[name]).parameters and name not in (*DRAWN, "SegmentTopkPool")
 ]
+OF_TOKENS = ("CovariancePool", "BilinearPool", "CompactBilinearPool")  # whose mask has one channel
 RANDOM = [name for name in POOLS if "key" in inspect.signature(POOLS[name]).parameters]
 
 
@@ -125,6 +142,7 @@ def _arrays(name):
     others |= dict.fromkeys(("GlobalWeightedAvgPool", "AttentiveStatisticsPool"), (INPUTS, INPUTS[..., :1]))
     ids = np.int32([0, 2, 0, 3, 2, -1, 3, 0])
     others |= dict.fromkeys(SEGMENTED, (INPUTS, ids)) | {"SegmentAttentionPool": (INPUTS, 2 * INPUTS, ids)}
+    others |= {"BilinearPool": (INPUTS, INPUTS[..., :2])}
     others |= dict.fromkeys(REGIONS, (INPUTS, BOXES)) | {"MultiscaleRoiAlign": ([INPUTS], BOXES)}
     return others.get(name, (INPUTS,))
 
@@ -149,7 +167,7 @@ def _expected(name, *arrays, **more):
 def _nnx(name, **settings):
     """A module, with what it needs beside its settings."""
     first = {"num_features": INPUTS.shape[-1]} if name in SIZED else {}
-    rngs = {"rngs": nnx.Rngs(0)} if name == "AttentionPool" else {}
+    rngs = {"rngs": nnx.Rngs(0)} if name in DRAWN else {}
     return getattr(nnx_pool, name)(**first, **settings, **rngs)
 
 
@@ -172,7 +190,7 @@ def test_arguments_are_the_function_s(name):
         if p.name not in ARRAYS and p.name not in learned
     ]
     arguments = list(inspect.signature(getattr(nnx_pool, name)).parameters.values())
-    assert (arguments[-1].name == "rngs") == (name in RANDOM or name == "AttentionPool")
+    assert (arguments[-1].name == "rngs") == (name in RANDOM or name in DRAWN)
     assert (arguments[0].name == "num_features") == (name in SIZED)
     of_the_module = set(OF_THE_MODULE) - set(inspect.signature(POOLS[name]).parameters)
     other = ("rngs", "num_features", *of_the_module)
@@ -191,7 +209,7 @@ def _linen(name, **settings):
     return getattr(linen_pool, name)(**renamed)
 
 
-@pytest.mark.parametrize("name", [name for name in POOLS if name != "AttentionPool"])
+@pytest.mark.parametrize("name", [name for name in POOLS if name not in DRAWN])
 def test_results_are_the_function_s(name):
     module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
 
@@ -207,13 +225,18 @@ def test_results_are_the_function_s(name):
     chex.assert_trees_all_equal(nnx.to_pure_dict(nnx.state(module, nnx.Param)), learned)
 
 
-def test_attention_is_the_function_with_projections_drawn_at_random():
-    module, linen = (make("AttentionPool", **_settings("AttentionPool")) for make in (_nnx, _linen))
+@pytest.mark.parametrize("name", DRAWN)
+def test_modules_are_the_function_with_what_is_drawn_at_random(name):
+    module, linen = (make(name, **_settings(name)) for make in (_nnx, _linen))
+    bound = {n: v for n, v in _settings(name).items() if n not in OF_THE_MODULE}
 
     def program(x):
         variables = linen.init(jax.random.key(0), x)
-        weights = nnx.to_pure_dict(nnx.state(module)), variables["params"]
-        expected = [jaxpool.attention_pool(x, None, **of_one) for of_one in weights]
+        weights = [
+            dict.fromkeys(WEIGHTS[name]) | of_one
+            for of_one in (nnx.to_pure_dict(nnx.state(module)), variables["params"])
+        ]
+        expected = [POOLS[name](x, **of_one, **bound) for of_one in weights]
         return [module(x), linen.apply(variables, x)], expected
 
     chex.assert_trees_all_equal(*interpret(program, INPUTS))
@@ -230,12 +253,13 @@ def test_windows_are_taken_by_position():
 @pytest.mark.parametrize("name", MASKED)
 def test_masks_are_given_when_called(name):
     module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
+    where = (INPUTS[..., :1] if name in OF_TOKENS else INPUTS) > 0.5
 
     def program(where, *arrays):
         of_linen = linen.apply(linen.init(jax.random.key(0), *arrays), *arrays, where=where)
         return module(*arrays, where=where), of_linen, _expected(name, *arrays, where=where)
 
-    of_nnx, of_linen, expected = interpret(program, INPUTS > 0.5, *_arrays(name))
+    of_nnx, of_linen, expected = interpret(program, where, *_arrays(name))
     chex.assert_trees_all_equal(of_nnx, expected)
     chex.assert_trees_all_equal(of_linen, expected)
 
@@ -365,6 +389,9 @@ def test_attention_of_modules():
     assert (other(INPUTS) != module(INPUTS)).all()
     where = INPUTS[..., :1] > 0.5
     assert (module(INPUTS, where=where) != module(INPUTS)).all()
+    several = nnx_pool.AttentionPool(3, 1, num_queries=4, rngs=nnx.Rngs(0))
+    assert nnx.state(several)["query"].shape == (4, 3)
+    assert several(INPUTS).shape == (2, 4, 3)
     linen = linen_pool.AttentionPool(**settings)
     variables = linen.init(jax.random.key(0), INPUTS)
     assert linen.apply(variables, INPUTS, where=where).shape == (2, 1, 1, 5)

@@ -67,6 +67,11 @@ _OF_OTHER_ARGUMENTS = (
     "strip_",
     "statistics_",
     "attentive_statistics_",
+    "soft_argmax_",
+    "covariance_",
+    "bilinear_",
+    "compact_bilinear_",
+    "netvlad_",
     "roi_",
     "ps_roi_",
     "segment_",
@@ -100,6 +105,7 @@ IRREGULAR |= {
 IRREGULAR |= {
     "global_gem_pool": lambda x: jaxpool.global_gem_pool(x, 3.0),
     "global_weighted_avg_pool": lambda x: jaxpool.global_weighted_avg_pool(x, np.ones((30, 1), np.float32)),
+    "bilinear_pool": jaxpool.bilinear_pool,
     "blur_pool": jaxpool.blur_pool,
     "spectral_pool": lambda x: jaxpool.spectral_pool(x, (14, 15)),
     "wavelet_pool": jaxpool.wavelet_pool,
@@ -117,6 +123,7 @@ _IN_PASSES = (
     "polyphase_pool",
     "spectral_pool",
     "attention_pool",
+    "bilinear_pool",
 )
 
 

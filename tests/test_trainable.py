@@ -198,6 +198,25 @@ def test_attention_along_other_axes_and_in_low_precision():
     chex.assert_trees_all_close(nothing, np.stack([bias, bias]), rtol=1e-5)
 
 
+def test_several_queries_have_a_result_each():
+    queries = np.stack([QUERY, -2 * QUERY])
+
+    def attend(x, query, **options):
+        return jaxpool.attention_pool(x, query, **KERNELS, where=WHERE, **options)
+
+    together, apart, kept = interpret(
+        lambda x: (
+            attend(x, queries),
+            jnp.stack([attend(x, query) for query in queries], 1),
+            attend(x, queries, keepdims=True),
+        ),
+        IMAGES,
+    )
+    assert together.shape == (2, 2, 5)
+    chex.assert_trees_all_close(together, apart, rtol=1e-5, atol=1e-5)
+    chex.assert_trees_all_close(kept, together[:, None, None], rtol=0)
+
+
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("query", [None, QUERY], ids=["mean", "learned"])
 def test_derivatives_of_attention(query):

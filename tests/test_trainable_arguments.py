@@ -115,6 +115,12 @@ _ATTENTION = {"query": None, **KERNELS}
         ),
         (
             ValueError,
+            r"query must have the shape \(4, 3\), got \(4, 2\)",
+            "attention_pool",
+            {**_ATTENTION, "query": np.ones((4, 2))},
+        ),
+        (
+            ValueError,
             r"query_kernel must have the shape \(channels, heads, size\)",
             "attention_pool",
             {**_ATTENTION, "query_kernel": np.ones(2)},

@@ -13,8 +13,8 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._arguments import as_axes
-from jaxpool._ops._arrays import as_bool, as_broadcastable, as_mask, as_real
+from jaxpool._ops._arrays import as_bool, as_broadcastable, as_real
+from jaxpool._ops._tokens import as_token_mask, flat_tokens, token_axes
 from jaxpool._ops.smooth import softmax_average
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device, refuse_layout
@@ -110,7 +110,7 @@ def attention_pool(
     where: ArrayLike | None = None,
     keepdims: bool = False,
 ) -> Array:
-    r"""Pools by multi-head attention of one query to everything along some axes.
+    r"""Pools by multi-head attention of a query, or several, to everything along some axes.
 
     Along these axes are the tokens $x_1, \dots, x_n$, of the length of the last axis. With the query $q$ and
     heads $h$ of size $d$,
@@ -119,7 +119,8 @@ def attention_pool(
        w^h = \operatorname{softmax}_i \Big( \tfrac{1}{\sqrt d} (W_q^h q + b_q^h)^\top W_k^h x_i \Big). $$
 
     Where `query` is `None` it is the mean of the tokens, which is a token too, the first, as in CLIP.
-    `positions` are added to the tokens.
+    Several queries have a result each: the seeds of a Set Transformer, or latents. `positions` are added to
+    the tokens.
 
     Tokens are averaged before they are projected, and the query is projected twice in place of all keys, so
     that each token costs heads times channels and not channels squared. There is no bias of the keys: it
@@ -131,7 +132,8 @@ def attention_pool(
 
     Args:
       inputs: an array of real, integer or bool dtype, with channels along its last axis.
-      query: an array of shape `(channels,)`, or `None` for the mean of the tokens.
+      query: an array of shape `(channels,)`, or `(queries, channels)` for several, or `None` for the mean of
+        the tokens.
       query_kernel: an array of shape `(channels, heads, size)`, as the next two.
       key_kernel: what tokens are projected to keys with.
       value_kernel: what they are projected to values with.
@@ -149,7 +151,7 @@ def attention_pool(
 
     Returns:
       An array of the inputs' dtype and of their shape without the pooled axes, with `features` along the
-      last; integers and bools promote as in `jnp.mean`.
+      last, and before them several queries; integers and bools promote as in `jnp.mean`.
 
     Raises:
       TypeError: an argument has the wrong type, or is complex.
@@ -165,13 +167,12 @@ def attention_pool(
 
     References:
       Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021, whose
-      `AttentionPool2d` has the mean for its query. Lee et al., "Set Transformer", 2019, for a learned one.
+      `AttentionPool2d` has the mean for its query. Lee et al., "Set Transformer", 2019, for learned ones; its
+      pool goes on with a residual connection, a feed-forward layer and normalisations.
     """
     refuse_layout()
     array = as_real("inputs", inputs)
-    pooled = as_axes(axis, array.ndim)
-    if array.ndim - 1 in pooled:
-        raise ValueError(f"axis must not name the last axis, which has the channels, got {axis!r}.")
+    pooled = token_axes(axis, array)
     parameters = {
         "query": query,
         "query_kernel": query_kernel,
@@ -189,10 +190,7 @@ def attention_pool(
         for name, value in parameters.items()
     }
     _check_shapes(arrays, array.shape[-1], math.prod(array.shape[d] for d in pooled))
-    mask = as_mask(where, array.shape)
-    if mask is not None and mask.shape[-1] != 1:
-        raise ValueError(f"where must have one channel, for tokens take part or do not, got {mask.shape}.")
-    return _attend(array, mask, arrays, pooled, as_bool("keepdims", keepdims))
+    return _attend(array, as_token_mask(where, array), arrays, pooled, as_bool("keepdims", keepdims))
 
 
 def _check_shapes(arrays: Mapping[str, Array | None], channels: int, tokens: int) -> None:
@@ -202,8 +200,9 @@ def _check_shapes(arrays: Mapping[str, Array | None], channels: int, tokens: int
     if out is None or out.ndim != 3:
         raise ValueError(f"out_kernel must have the shape (heads, size, features), got {np.shape(out)}.")
     head = kernel.shape[1:]
+    query = arrays["query"]
     expected = {
-        "query": (channels,),
+        "query": (*np.shape(query)[:1], channels) if np.ndim(query) == 2 else (channels,),
         **dict.fromkeys(("query_kernel", "key_kernel", "value_kernel"), (channels, *head)),
         "out_kernel": (*head, out.shape[-1]),
         "query_bias": head,
@@ -233,8 +232,8 @@ def _attend(
 ) -> Array:
     dtype = accumulation_dtype(inputs.dtype)
     wide = {name: None if a is None else a.astype(dtype) for name, a in parameters.items()}
-    tokens = _tokens(inputs.astype(dtype), pooled)
-    valid = None if mask is None else _tokens(jnp.broadcast_to(mask, (*inputs.shape[:-1], 1)), pooled)
+    tokens = flat_tokens(inputs.astype(dtype), pooled)
+    valid = None if mask is None else flat_tokens(jnp.broadcast_to(mask, (*inputs.shape[:-1], 1)), pooled)
     if valid is not None:
         tokens = jnp.where(valid, tokens, lax.full_like(tokens, 0))
     query = wide["query"]
@@ -242,16 +241,16 @@ def _attend(
         tokens, valid = _with_mean(tokens, valid)
     if wide["positions"] is not None:
         tokens += jnp.broadcast_to(wide["positions"], tokens.shape)
-    query = tokens[..., 0, :] if query is None else query
-    result = _project(_weigh(tokens, valid, query, wide), wide).astype(inputs.dtype)
+
+    def attend(query: Array) -> Array:
+        return _project(_weigh(tokens, valid, query, wide), wide)
+
+    if query is None:
+        result = attend(tokens[..., 0, :])
+    else:
+        result = jax.vmap(attend, out_axes=-2)(query) if query.ndim == 2 else attend(query)
+    result = result.astype(inputs.dtype)
     return jnp.expand_dims(result, pooled) if keepdims else result
-
-
-def _tokens(array: Array, pooled: tuple[int, ...]) -> Array:
-    """The pooled axes as one, before the last."""
-    others = [d for d in range(array.ndim - 1) if d not in pooled]
-    tokens = lax.transpose(array, [*others, *pooled, array.ndim - 1])
-    return tokens.reshape(*(array.shape[d] for d in others), -1, array.shape[-1])
 
 
 def _with_mean(tokens: Array, valid: Array | None) -> tuple[Array, Array | None]:

@@ -11,8 +11,8 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._arguments import as_axes
 from jaxpool._ops._arrays import as_broadcastable, as_real
+from jaxpool._ops._tokens import token_axes
 from jaxpool._ops.smooth import or_one, softmax_average
 from jaxpool._ops.spread import as_correction, deviation, squared_deviation
 from jaxpool._ops.whole import masked, pool_whole, valid_counts
@@ -163,7 +163,7 @@ def statistics_pool(
       Snyder et al., "X-Vectors: Robust DNN Embeddings for Speaker Recognition", 2018.
     """
     array = as_real("inputs", inputs)
-    return pool_whole(array, _statistics, _beside_channels(axis, array), where, False)
+    return pool_whole(array, _statistics, token_axes(axis, array), where, False)
 
 
 def attentive_statistics_pool(
@@ -217,15 +217,8 @@ def attentive_statistics_pool(
     """
     array = as_real("inputs", inputs)
     importances = as_broadcastable("logits", as_real("logits", logits), array.shape)
-    pooled = _beside_channels(axis, array)
+    pooled = token_axes(axis, array)
     return pool_whole(array, _attentive_statistics, pooled, where, False, importances)
-
-
-def _beside_channels(axis: SupportsIndex | Sequence[SupportsIndex], array: Array) -> tuple[int, ...]:
-    pooled = as_axes(axis, array.ndim)
-    if array.ndim - 1 in pooled:
-        raise ValueError(f"axis must not name the last axis, which has the channels, got {axis!r}.")
-    return pooled
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -265,7 +265,7 @@ def order_of_norm(p: float) -> float:
     return number
 
 
-def as_temperature(temperature: float) -> float:
+def as_temperature(temperature: Any) -> float:
     """A temperature, checked."""
     number = as_number("temperature", temperature)
     if not 0 < number < math.inf:

@@ -22,6 +22,11 @@ from tests.reference.derivatives import sum_jvp as sum_jvp
 from tests.reference.derivatives import sum_vjp as sum_vjp
 from tests.reference.derivatives import window_jvp as window_jvp
 from tests.reference.derivatives import window_vjp as window_vjp
+from tests.reference.descriptors import bilinear_pool as bilinear_pool
+from tests.reference.descriptors import compact_bilinear_pool as compact_bilinear_pool
+from tests.reference.descriptors import covariance_pool as covariance_pool
+from tests.reference.descriptors import netvlad_pool as netvlad_pool
+from tests.reference.descriptors import soft_argmax_pool as soft_argmax_pool
 from tests.reference.geometry import output_shape as output_shape
 from tests.reference.geometry import windows as windows
 from tests.reference.irregular import adaptive_avg_pool as adaptive_avg_pool
