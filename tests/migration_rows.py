@@ -51,7 +51,7 @@ class Row:
             yield self.ranks[turn % len(self.ranks)], self.variations[turn % len(self.variations)]
 
 
-def _vary(**values):
+def vary(**values):
     """All combinations of the values of some names."""
     return tuple(dict(zip(values, v, strict=True)) for v in itertools.product(*values.values()))
 
@@ -87,25 +87,6 @@ def _pairs(names):
     N = names["N"]
     pads = [1] * N + [0] + [1] * (N - 1)
     return {"pads": pads, "pairs": list(zip(pads[:N], pads[N:], strict=True))}
-
-
-def _tokens(names):
-    """A mask with padding at either end, positions and logits."""
-    length = names["spatial"][0]
-    m = np.stack([np.arange(length) < length - 4, np.arange(length) > 0])
-    return {
-        "m": m,
-        "w": np.arange(1, length + 1, dtype=np.float32)[:, None],
-        "a": np.sin(3 * names["x"]),
-    }
-
-
-def _descriptors(names):
-    """Sketches of three channels, as matrices too; and four centers with a kernel and biases."""
-    h, s = np.array([3, 0, 6, 0, 5, 6]), np.float32([1, -1, -1, 1, 1, -1])
-    p, q = np.split(np.eye(7, dtype=np.float32)[h] * s[:, None], 2)
-    c, w, b = (distinct(shape, np.float32) for shape in ((4, 3), (3, 4), (4,)))
-    return {"f": 7, "h": h, "s": s, "p": p, "q": q, "c": c, "w": w, "b": b}
 
 
 def _rest(names):
@@ -163,40 +144,29 @@ def _element(names):
     return made | {"mask": np.arange(math.prod(k)).reshape(k) % 4 < 2, "inf": np.inf}
 
 
-def _ids(names):
-    """The segments of eleven rows: five, of which one is empty, or four; and where the four start."""
-    five, four = np.array([0, 0, 1, 1, 1, 3, 3, 3, 3, 4, 4]), np.array([0, 0, 1, 1, 1, 2, 2, 2, 2, 3, 3])
-    return {"i": five if names["empty"] else four, "ptr": np.array([0, 2, 5, 9, 11])}
-
-
-SEGMENTS = [Row((1,), [{"empty": empty}], _ids) for empty in (True, False)]
-# JAX 0.10 halves gradients of segment_max where it is interpreted, as the rows are.
-EXTREMES = Row((1,), [{"empty": True, "gradient": False}], _ids)
-NAMED = _vary(p=("valid", "same"))
-UPPER = _vary(p=("VALID", "SAME"))
+NAMED = vary(p=("valid", "same"))
+UPPER = vary(p=("VALID", "SAME"))
 # TensorFlow 2.21 raises in the gradient of tf.nn.max_pool and avg_pool in three dimensions, the third turn.
 UPPER_3D = [{"p": "VALID"}, {"p": "SAME"}, {"p": "SAME", "gradient": False}]
-BOTH = _vary(c=(False,)) + tuple(CEIL)
-INTS = _vary(n=(3,), m=(1, 2), p=("VALID", "SAME"))
-FRACTIONAL = Row((2,), _vary(spatial=((17, 10),), r=((1.0, 1.5, 1.3, 1.0),), b=(False, True), seed=(3, 4, 5)))
+BOTH = vary(c=(False,)) + tuple(CEIL)
+INTS = vary(n=(3,), m=(1, 2), p=("VALID", "SAME"))
+FRACTIONAL = Row((2,), vary(spatial=((17, 10),), r=((1.0, 1.5, 1.3, 1.0),), b=(False, True), seed=(3, 4, 5)))
 FRACTIONAL = dataclasses.replace(FRACTIONAL, derived=_tensorflow_samples)
-DIVIDES = Row(variations=_vary(spatial=((12, 9, 8),), o=((4, 3, 2), (1, 1, 1), (12, 9, 8))))
-ADAPTIVE = Row(variations=_vary(o=((4, 3, 5), (1, 1, 1), (7, 8, 5))))
+DIVIDES = Row(variations=vary(spatial=((12, 9, 8),), o=((4, 3, 2), (1, 1, 1), (12, 9, 8))))
+ADAPTIVE = Row(variations=vary(o=((4, 3, 5), (1, 1, 1), (7, 8, 5))))
 # TensorFlow and Keras have no other sizes here: Keras makes NaN of some by rounding.
-KERAS_ADAPTIVE = Row(variations=_vary(spatial=((11, 9, 8),), o=((4, 3, 2), (5, 4, 3), (2, 1, 8))))
-DILATION = Row((2,), _vary(p=("VALID", "SAME"), per_channel=(True,)), _element)
+KERAS_ADAPTIVE = Row(variations=vary(spatial=((11, 9, 8),), o=((4, 3, 2), (5, 4, 3), (2, 1, 8))))
+DILATION = Row((2,), vary(p=("VALID", "SAME"), per_channel=(True,)), _element)
 ELEMENT = Row(derived=_element)
 REGIONS = Row((2,), derived=_boxes)
-SAMPLED = Row((2,), _vary(n=(1, 2, 3)), _boxes)
+SAMPLED = Row((2,), vary(n=(1, 2, 3)), _boxes)
 BOX = Row(variations=[{}, {"k": (4, 4, 2)}])
 ODD = Row((2,), [{"k": (3, 5)}], _element)
-DESCRIPTORS = Row((1,), derived=_descriptors)
-TOKENS = Row((1,), derived=_tokens)
 FLAT = Row((2,), derived=_element)
-POOL = Row(variations=_vary(p=("VALID", "SAME"), init=(0.0,), f=(jax.lax.add,)))
-DAUBECHIES = _vary(w=("haar", "db2", "db4"))
+POOL = Row(variations=vary(p=("VALID", "SAME"), init=(0.0,), f=(jax.lax.add,)))
+DAUBECHIES = vary(w=("haar", "db2", "db4"))
 # Equinox allows no window less than its padding and stride together where it hangs over.
-OVERHANG = _vary(c=(False, True), k=((3, 2, 3),), s=((2, 1, 2),))
+OVERHANG = vary(c=(False, True), k=((3, 2, 3),), s=((2, 1, 2),))
 
 ROWS = {
     "PyTorch": {
@@ -207,7 +177,7 @@ ROWS = {
         "nn.AvgPoolNd(k, s, p, ceil_mode=c, count_include_pad=i)(x)": Row(
             variations=[names | {"i": i} for names in BOTH for i in (False, True)]
         ),
-        "nn.AvgPoolNd(k, s, divisor_override=n)(x)": Row((2, 3), _vary(n=(1, 7))),
+        "nn.AvgPoolNd(k, s, divisor_override=n)(x)": Row((2, 3), vary(n=(1, 7))),
         "nn.LPPoolNd(n, k, s)(x)": Row(
             variations=[{"n": 2}, {"n": 4}, {"n": math.inf}, {"n": 3, "nonnegative": True}]
         ),
@@ -239,7 +209,7 @@ ROWS = {
         "ops.ps_roi_align(torch.cat([x] * 4, 1), five, (2, 2), 0.5, n)": SAMPLED,
         # Its gradient also reaches the last cells, which its value is not made of.
         "ops.ps_roi_pool(torch.cat([x] * 4, 1), five, (2, 2), 0.5)": Row(
-            (2,), _vary(gradient=(False,)), _boxes
+            (2,), vary(gradient=(False,)), _boxes
         ),
     },
     "Keras 3": {
@@ -247,8 +217,8 @@ ROWS = {
         "layers.MaxPoolingND(k, s, p)(x)": Row(variations=NAMED),
         "layers.AveragePoolingND(k)(x)": Row(),
         "layers.AveragePoolingND(k, s, p)(x)": Row(variations=NAMED),
-        "layers.GlobalMaxPoolingND(keepdims=b)(x)": Row(variations=_vary(b=(False, True))),
-        "layers.GlobalAveragePoolingND(keepdims=b)(x)": Row(variations=_vary(b=(False, True))),
+        "layers.GlobalMaxPoolingND(keepdims=b)(x)": Row(variations=vary(b=(False, True))),
+        "layers.GlobalAveragePoolingND(keepdims=b)(x)": Row(variations=vary(b=(False, True))),
         "layers.GlobalAveragePooling1D()(x, mask=m)": Row(
             (1,), [{"m": np.array([[True] * 7 + [False] * 4, [False] + [True] * 10])}]
         ),
@@ -263,7 +233,7 @@ ROWS = {
         'tf.nn.pool(x, k, "MAX", dilations=d)': Row(),
         "tf.nn.max_pool_with_argmax(x, k, s, p)[0]": Row((2,), UPPER),
         "tf.nn.max_pool_with_argmax(x, k, s, p, include_batch_in_index=b)[1]": Row(
-            (2,), _vary(p=("VALID", "SAME"), b=(False, True), gradient=(False,))
+            (2,), vary(p=("VALID", "SAME"), b=(False, True), gradient=(False,))
         ),
         "tf.nn.avg_poolNd(x, k, s, p)": Row(variations=UPPER_3D),
         'tf.nn.pool(x, k, "AVG", dilations=d)': Row(),
@@ -278,7 +248,7 @@ ROWS = {
     "Flax": {
         "nn.max_pool(x, k, s, p)": Row(variations=UPPER),
         "nnx.min_pool(x, k, s, p)": Row(variations=UPPER),
-        "nn.avg_pool(x, k, s, p, i)": Row(variations=_vary(p=("VALID", "SAME"), i=(False, True))),
+        "nn.avg_pool(x, k, s, p, i)": Row(variations=vary(p=("VALID", "SAME"), i=(False, True))),
         "nn.pool(x, init, f, k, s, p)": POOL,
     },
     "Haiku": {
@@ -306,7 +276,7 @@ ROWS = {
         'MaxPool(x, kernel_shape=k, strides=s, auto_pad="SAME_UPPER")[0]': Row(),
         'MaxPool(x, kernel_shape=k, strides=s, auto_pad="SAME_LOWER")[0]': Row(),
         "MaxPool(x, kernel_shape=k, strides=s, pads=pads, storage_order=b)[1]": Row(
-            variations=_vary(b=(0, 1)), derived=_pairs
+            variations=vary(b=(0, 1)), derived=_pairs
         ),
         "AveragePool(x, kernel_shape=k, strides=s, pads=pads, dilations=d, ceil_mode=c, "
         "count_include_pad=i)": Row(
@@ -314,11 +284,11 @@ ROWS = {
         ),
         "AveragePool(x, kernel_shape=k, strides=s, pads=pads)": Row(derived=_pairs),
         "LpPool(x, p=n, kernel_shape=k, strides=s, pads=pads, dilations=d, ceil_mode=c)": Row(
-            variations=_vary(n=(1, 2, 3), c=(False, True)), derived=_pairs
+            variations=vary(n=(1, 2, 3), c=(False, True)), derived=_pairs
         ),
         "GlobalMaxPool(x)": Row(),
         "GlobalAveragePool(x)": Row(),
-        "GlobalLpPool(x, p=n)": Row(variations=_vary(n=(1, 2, 3))),
+        "GlobalLpPool(x, p=n)": Row(variations=vary(n=(1, 2, 3))),
         "MaxUnpool(x, indices, kernel_shape=k, strides=s)": Row(derived=_pool_first_for_onnx),
         "RoiAlign(x, boxes, i, output_height=o[0], output_width=o[1], sampling_ratio=n, "
         "spatial_scale=0.5)": SAMPLED,
@@ -353,68 +323,25 @@ ROWS = {
         "km.gradient(x, mask.float())": FLAT,
         "km.top_hat(x, mask.float())": FLAT,
         "km.bottom_hat(x, mask.float())": FLAT,
-        "subpix.spatial_soft_argmax2d(x, t, b)": Row((2,), _vary(t=(0.7,), b=(True, False))),
+        "subpix.spatial_soft_argmax2d(x, t, b)": Row((2,), vary(t=(0.7,), b=(True, False))),
     },
     "scikit-image and xarray": {
         "measure.block_reduce(x, k)": Row(),
         "measure.block_reduce(x, k, np.mean)": Row(),
         "measure.block_reduce(x, k, np.max, -np.inf)": Row(),
         "measure.block_reduce(x, k, np.min, np.inf)": Row(),
-        "measure.block_reduce(x, k, np.median, v)": Row(variations=_vary(v=(0.0, 1.5)), derived=_rest),
+        "measure.block_reduce(x, k, np.median, v)": Row(variations=vary(v=(0.0, 1.5)), derived=_rest),
         'xr.DataArray(x).coarsen(w, "exact").std()': Row(
-            variations=_vary(spatial=((9, 8, 6),), k=((3, 2, 2),)), derived=_coarse
+            variations=vary(spatial=((9, 8, 6),), k=((3, 2, 2),)), derived=_coarse
         ),
         'xr.DataArray(x).coarsen(w, "trim").mean()': Row(derived=_coarse_with_nan),
         'xr.DataArray(x).coarsen(w, "pad").mean()': Row(derived=_coarse_with_nan),
         'xr.DataArray(x).coarsen(w, "pad").max()': Row(derived=_coarse_with_nan),
         'xr.DataArray(x).coarsen(w, "pad").median()': Row(derived=_coarse),
     },
-    "Sequences": {
-        "torch.take_along_dim(x, m.int().argmax(1)[:, None, None], 1)[:, 0]": TOKENS,
-        "torch.take_along_dim(x, x.shape[1] - 1 - m.flip(1).int().argmax(1)[:, None, None], 1)[:, 0]": TOKENS,
-        "x.masked_fill(~m[..., None], -1e9).amax(1)": TOKENS,
-        "torch.sum(x * m[..., None], 1) / m.sum(1, True)": TOKENS,
-        "torch.sum(x * m[..., None], 1) / m.sum(1, True).sqrt()": TOKENS,
-        "torch.sum(x * w * m[..., None], 1) / torch.sum(w * m[..., None], 1)": TOKENS,
-        "x.gather(1, x.topk(n, 1)[1].sort(1)[0])": Row((1,), _vary(n=(1, 4))),
-        "torch.cat([x.mean(1), x.std(1, unbiased=False)], 1)": TOKENS,
-        "torch.cat([(a.softmax(1) * x).sum(1), ((a.softmax(1) * x**2).sum(1) - (a.softmax(1) * x).sum(1) "
-        "** 2).sqrt()], 1)": TOKENS,
-        "x.var(1)": TOKENS,
-        "x.std(1)": TOKENS,
-        "x.quantile(0.3, 1)": TOKENS,
-        "torch.sum(x.softmax(1) * x, 1)": TOKENS,
-    },
-    "jax.ops": {
-        "ops.segment_sum(x[0], i, 5)": SEGMENTS[0],
-        "ops.segment_max(x[0], i, 5)": EXTREMES,
-        "ops.segment_min(x[0], i, 5)": EXTREMES,
-    },
-    "PyTorch Geometric": dict.fromkeys(
-        (
-            "aggr.SumAggregation()(x[0], i)",
-            "aggr.SumAggregation()(x[0], ptr=ptr)",
-            "aggr.MeanAggregation()(x[0], i)",
-            "aggr.MaxAggregation()(x[0], i)",
-            "aggr.MinAggregation()(x[0], i)",
-            "aggr.VarAggregation()(x[0], i)",
-            "aggr.StdAggregation()(x[0], i)",
-            "aggr.SoftmaxAggregation()(x[0], i)",
-            "aggr.SortAggregation(2)(x[0], i)",
-            "utils.softmax(x[0], i)",
-        ),
-        SEGMENTS[1],
-    ),
-    "Descriptors": {
-        "torch.stack([row.mT.cov(correction=0) for row in x])": DESCRIPTORS,
-        'torch.einsum("bnc,bnd->bcd", x, x) / x.shape[1]': DESCRIPTORS,
-        "torch.fft.irfft(torch.mean(torch.fft.rfft(x @ p) * torch.fft.rfft(x @ q), 1), f)": DESCRIPTORS,
-        'F.normalize(F.normalize(torch.einsum("bnk,bnkc->bkc", F.softmax(x @ w + b, -1), x[:, :, None] - c), '
-        "dim=-1).flatten(1))": DESCRIPTORS,
-    },
     "SciPy signals": {
-        "signal.resample(x, n, axis=1)": Row((1,), _vary(n=(4, 5, 16))),
-        "signal.resample(signal.resample(x, n, axis=1), m, axis=2)": Row((2,), _vary(n=(4, 5), m=(3,))),
+        "signal.resample(x, n, axis=1)": Row((1,), vary(n=(4, 5, 16))),
+        "signal.resample(signal.resample(x, n, axis=1), m, axis=2)": Row((2,), vary(n=(4, 5), m=(3,))),
     },
     "PyWavelets": {
         'pywt.dwtn(x, w, "periodization", axes)[keys[0]]': Row(variations=DAUBECHIES, derived=_keys),

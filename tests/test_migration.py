@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 import jaxpool
+from tests import migration_rows, migration_sets
 from tests.cases import distinct
 from tests.frameworks import BLOCKS, FRAMEWORKS, SECTIONS, by_jax, helpers, installed
-from tests.migration_rows import ROWS
+
+ROWS = migration_rows.ROWS | migration_sets.ROWS
 
 
 @pytest.fixture(autouse=True)

@@ -42,7 +42,6 @@ ARRAYS = (
 )
 INPUTS = np.random.RandomState(0).rand(2, 8, 8, 3).astype(np.float32)
 
-
 _WINDOW = {"window_shape": [2, 2], "strides": [2, 1], "padding": [[0, 1], [1, 0]]}
 _BINS = {"output_shape": [3, 5]}
 # The arguments of those that need others than a window. With lists, that modules make tuples of.
