@@ -140,6 +140,29 @@ def test_backward_of_a_global_pool_is_no_loop_over_bfloat16(name, pattern):
     assert re.search(rf"{pattern}\(", loops[0])
 
 
+@pytest.mark.parametrize(
+    ("dtype", "window", "added"),
+    [
+        (jnp.bfloat16, ((4, 4), (4, 4)), "ui16"),
+        (jnp.bfloat16, ((8, 8), (8, 8)), "ui16"),
+        (np.float16, ((4, 4), (4, 4)), "ui16"),
+        (np.float16, ((8, 8), (8, 8)), "f16"),
+        (jnp.bfloat16, ((3, 2), (2, 2)), "f32"),
+        (np.float16, ((3, 2), (2, 2)), "f16"),
+        (np.float16, ((3, 3), (2, 2)), "f32"),
+    ],
+)
+def test_what_a_cpu_writes_16_bits_as(dtype, window, added):
+    """Integers where no two windows overlap, and float32 where rounding or bfloat16 ask for it."""
+
+    def gradient(inputs):
+        return jax.grad(lambda x: jnp.sum(jaxpool.max_pool(x, *window, channel_axis=None)))(inputs)
+
+    text = _stablehlo(gradient, "cpu", ((2, 16, 16), dtype))
+    (result,) = re.findall(r'"stablehlo\.scatter".*?\}\) : .*?-> tensor<512x(\w+)>', text, re.DOTALL)
+    assert result == added
+
+
 def test_what_is_repeated_keeps_its_bits():
     bits = np.arange(2**16, dtype=np.uint16)
     repeated = jax.jit(lambda x: repeat(x, (2, 2**16), (1,)))(bits.view(jnp.bfloat16))
