@@ -237,6 +237,24 @@ def test_rows_that_are_split_over_devices_cost_one_collective(name, collectives)
     chex.assert_trees_all_close(jax.jit(gradient)(*split), gradient(x, ids), rtol=1e-5)
 
 
+def test_rows_of_an_explicit_mesh_lie_where_their_ids_do():
+    mesh = jax.make_mesh((2,), ("rows",), axis_types=(jax.sharding.AxisType.Explicit,))
+    rows, channels = PartitionSpec("rows", None), PartitionSpec(None, "rows")
+    x, ids = X[:8, :2], IDS[:8]
+    with jax.set_mesh(mesh):
+        of_rows, of_channels = (jax.device_put(x, NamedSharding(mesh, spec)) for spec in (rows, channels))
+        split = jax.device_put(ids, NamedSharding(mesh, PartitionSpec("rows")))
+        found = [
+            jax.jit(jax.grad(lambda x, ids: jaxpool.segment_std_pool(x, ids, 5).sum()))(*arrays)
+            for arrays in ((of_rows, split), (of_channels, ids))
+        ]
+        with pytest.raises(ValueError, match="segment_ids must be sharded over an explicit mesh as"):
+            jaxpool.segment_sum_pool(of_rows, ids, 5)
+    expected = jax.grad(lambda x: jaxpool.segment_std_pool(x, ids, 5).sum())(x)
+    for gradient in found:
+        np.testing.assert_allclose(gradient, expected, rtol=1e-5, atol=1e-6)
+
+
 def test_number_of_rows_may_be_symbolic_on_a_cpu():
     (rows,) = export.symbolic_shape("rows")
     shapes = jax.ShapeDtypeStruct((rows, 3), np.float32), jax.ShapeDtypeStruct((rows,), np.int32)

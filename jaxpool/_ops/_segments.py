@@ -83,7 +83,9 @@ class Segments:
 
     @property
     def mask(self) -> Array:
-        return jnp.ones((*self.ids.shape, 1), np.bool_) if self.where is None else self.where
+        if self.where is not None:
+            return self.where
+        return lax.full_like(self.ids, True, np.bool_)[..., None]  # and split as they are
 
     def average(self, rows: Array) -> Array:
         """The averages of segments, in the precision of sums; 0 where there is no element."""

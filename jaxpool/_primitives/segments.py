@@ -60,7 +60,18 @@ def segment_select_with_index(
     return value, index
 
 
+def _check_sharding(values: Any, ids: Any) -> None:
+    """On an explicit mesh a row and its id are on one device."""
+    of_values, of_ids = values.sharding.spec[1], ids.sharding.spec[1]
+    if of_values != of_ids:
+        raise ValueError(
+            "segment_ids must be sharded over an explicit mesh as the pooled axis of inputs is: "
+            f"over {of_values!r}, got {of_ids!r}. See jax.sharding.reshard."
+        )
+
+
 def _sum_type(values: Any, ids: Any, *, segments: int, in_order: bool) -> Any:
+    _check_sharding(values, ids)
     return _of_segments(values, segments, accumulation_dtype(values.dtype))
 
 
@@ -69,6 +80,7 @@ def _spread_type(sums: Any, ids: Any, *, in_order: bool, dtype: np.dtype) -> Any
 
 
 def _value_type(values: Any, mask: Any, ids: Any, *, segments: int, order: str, in_order: bool) -> Any:
+    _check_sharding(values, ids)
     return _of_segments(values, segments, values.dtype)
 
 
