@@ -76,8 +76,7 @@ def calls(case: AnyCase, inputs: Any, cotangent: Any) -> tuple[Any, dict[str, Ca
         "backward": lambda: pull_back(value, retain_graph=True),
         "both": both,
     }
-    if x.is_cuda:
-        found = {step: enqueuing(call) for step, call in found.items()}
+    found = enqueuing(found, x)
     result = value.detach()
     if case.channel_axis is None:
         result = result.squeeze(1)
@@ -86,17 +85,19 @@ def calls(case: AnyCase, inputs: Any, cotangent: Any) -> tuple[Any, dict[str, Ca
     return result.contiguous(), found
 
 
-def enqueuing(call: Call) -> Call:
-    """A call of PyTorch on a GPU, which returns at once, with what JAX can wait for."""
+def enqueuing(calls: dict[str, Call], x: Any) -> dict[str, Call]:
+    """Calls of PyTorch on a tensor: if that is on a GPU they return at once, with what JAX can wait for."""
     import torch  # pyright: ignore[reportMissingImports]
 
+    if not x.is_cuda:
+        return calls
     work = types.SimpleNamespace(block_until_ready=torch.cuda.synchronize)
 
-    def enqueue():
+    def enqueue(call: Call) -> Any:
         call()
         return work
 
-    return enqueue
+    return {step: functools.partial(enqueue, call) for step, call in calls.items()}
 
 
 def _windowed(case: Case) -> Callable[[Any], Any]:

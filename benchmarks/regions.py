@@ -124,4 +124,4 @@ def _by_torchvision(
     }
     found = zip(("value", "gradient"), both(), strict=True)
     arrays = {name: jnp.from_dlpack(moved(each.detach(), 1, case.channel_axis)) for name, each in found}
-    return arrays, {step: pytorch.enqueuing(call) if x.is_cuda else call for step, call in calls.items()}
+    return arrays, pytorch.enqueuing(calls, x)

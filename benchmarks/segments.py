@@ -120,5 +120,4 @@ def _by_pytorch(case: Segmented, *arrays: jax.Array) -> tuple[jax.Array, dict[st
         "forward": torch.no_grad()(lambda: pool(x)),
         "both": lambda: torch.autograd.grad(pool(variable), variable, pulled),
     }
-    calls = {step: pytorch.enqueuing(call) if x.is_cuda else call for step, call in calls.items()}
-    return jnp.from_dlpack(pool(x)), calls
+    return jnp.from_dlpack(pool(x)), pytorch.enqueuing(calls, x)

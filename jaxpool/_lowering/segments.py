@@ -47,7 +47,7 @@ def add(values: Array, ids: Array, *, segments: int, in_order: bool) -> Array:
             return (jnp.sum(jnp.where(valid[..., None], rows[0].astype(dtype), 0), 1, dtype),)
 
         dtype = accumulation_dtype(values.dtype)
-        (values,), ids, _ = _ordered((values,), ids, in_order)
+        values, ids = _ordered(in_order, values, ids)
         return _fold((values,), ids, segments, reduce)[0]
 
     return jax.vmap(of_table)(values, ids)
@@ -125,7 +125,7 @@ def select(
 
     def of_table(values: Array, mask: Array, ids: Array) -> Rows:
         numbers = lax.iota(np.int32, none)
-        (values, mask), ids, numbers = _ordered((values, mask), ids, in_order, numbers)
+        values, mask, numbers, ids = _ordered(in_order, values, mask, numbers, ids)
         # A number behind all rows is that of nothing, which ties with the lowest elements.
         numbers = jnp.broadcast_to(jnp.where(mask, numbers[:, None], none), values.shape)
         value, number = _fold((values, numbers), ids, segments, reduce)
@@ -234,12 +234,12 @@ def _bounds(ids: Array, segments: int) -> tuple[Array, Array]:
     return noted(jnp.concatenate([edge, changes]), rows), noted(jnp.concatenate([changes, edge]), rows + 1)
 
 
-def _ordered(arrays: Rows, ids: Array, in_order: bool, numbers: Array | None = None) -> Any:
-    """The rows in the order of their segments, among which they stay as they are."""
+def _ordered(in_order: bool, *arrays: Array) -> Rows:
+    """Arrays of rows, the last of which are ids, in the order of these; equal ones stay as they are."""
     if in_order:
-        return arrays, ids, numbers
-    order = jnp.argsort(ids)
-    return tuple(array[order] for array in arrays), ids[order], order.astype(np.int32)
+        return arrays
+    order = jnp.argsort(arrays[-1])
+    return tuple(array[order] for array in arrays)
 
 
 # -------------------------------------------------------------------------------------------------- in turn

@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxpool._ops._arrays import as_bool, as_real
 from jaxpool._ops._segments import Segments, read_segments, wide
-from jaxpool._ops.smooth import as_temperature, exponential, or_one, order_of_norm, power
+from jaxpool._ops.smooth import as_temperature, exponential, logarithm, or_one, order_of_norm, power
 from jaxpool._ops.spread import as_correction, deviation
 
 
@@ -285,8 +285,7 @@ def _logsumexp(inputs: Array, segments: Segments, *, temperature: float, mean: b
     total = segments.sum(weights)
     if mean:
         total /= jnp.maximum(segments.counts(total.dtype), 1)
-    value = reference + temperature * jnp.log(or_one(total))
-    return segments.placed(jnp.where(total == 0, -np.inf, value)).astype(inputs.dtype)
+    return segments.placed(logarithm(total, reference, temperature)).astype(inputs.dtype)
 
 
 def exponentials(rows: Array, segments: Segments, temperature: float = 1.0) -> tuple[Array, Array]:

@@ -329,9 +329,9 @@ def logsumexp(wide: Array, window: Window, temperature: float, counts: Array | N
     """Smooth maxima of windows; of means where there are counts."""
     *inner, last = window.by_axis(1.6)
     for part in inner:
-        wide = _logarithm(*_exponentials(wide, part, temperature), temperature)
+        wide = logarithm(*_exponentials(wide, part, temperature), temperature)
     total, reference = _exponentials(wide, last, temperature)
-    return _logarithm(total if counts is None else total / or_one(counts), reference, temperature)
+    return logarithm(total if counts is None else total / or_one(counts), reference, temperature)
 
 
 def _exponentials(wide: Array, window: Window, temperature: float) -> tuple[Array, Array]:
@@ -341,7 +341,8 @@ def _exponentials(wide: Array, window: Window, temperature: float) -> tuple[Arra
     return weighted_sum(lax.full_like(wide, 1), wide, reference, window, exponential(temperature)), reference
 
 
-def _logarithm(total: Array, reference: Array, temperature: float) -> Array:
+def logarithm(total: Array, reference: Array, temperature: float) -> Array:
+    """The smooth maximum of a sum of exponentials relative to a reference."""
     value = reference + temperature * jnp.log(or_one(total))
     return jnp.where(total == 0, lax.full_like(value, -np.inf), value)
 
@@ -356,7 +357,7 @@ def softmax_average(values: Array, logits: Array, window: Window, temperature: f
         apart = settle(reference)
         values = weighted_sum(values, logits, apart, part, exponential(temperature)) / or_one(total)
         if part is not parts[-1]:
-            logits = _logarithm(total, reference, temperature)
+            logits = logarithm(total, reference, temperature)
     return values
 
 
