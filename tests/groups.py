@@ -16,6 +16,7 @@ from tests import reference
 from tests.descriptor_groups import DESCRIPTORS
 from tests.functions import Function, Group, linear, mask_of, mean_of, selecting
 from tests.image_groups import PYRAMIDS, REGIONS, SPECTRAL
+from tests.mask_groups import MASKED
 from tests.segment_groups import SEGMENTS
 from tests.sequence_groups import SEQUENCES
 
@@ -33,8 +34,8 @@ def _maximum(name: str, apply: Callable, oracle: Callable, rank: int, channel_ax
     return selecting(name, apply, oracle, jvp, vjp)
 
 
-def _adaptive(name: str, shape: Any, output_shape: Any, channel_axis: Any = -1) -> Group:
-    arguments = {"output_shape": output_shape, "channel_axis": channel_axis}
+def _adaptive(name: str, shape: Any, output_shape: Any, channel_axis: Any = -1, where: Any = None) -> Group:
+    arguments = {"output_shape": output_shape, "channel_axis": channel_axis, "where": where}
     average = linear(
         "adaptive_avg_pool",
         functools.partial(jaxpool.adaptive_avg_pool, **arguments),
@@ -63,6 +64,7 @@ ADAPTIVE = (
     _adaptive("no channels", (2, 5, 7), (3, 4), None),
     _adaptive("3d", (1, 4, 3, 5, 1), (3, 2, 3)),
     _adaptive("large bins", (1, 19, 17, 2), (2, 2)),
+    _adaptive("masked", (2, 7, 5, 2), (3, 4), where=np.random.RandomState(0).rand(2, 7, 5, 2) > 0.4),
 )
 
 
@@ -329,6 +331,7 @@ MORPHOLOGY = tuple(
 GROUPS = (
     ADAPTIVE
     + FRACTIONAL
+    + MASKED
     + GLOBAL
     + UNPOOLS
     + SAMPLING

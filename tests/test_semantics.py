@@ -81,6 +81,41 @@ def test_what_is_masked_harms_nothing(masked):
         assert_close(actual, oracle(cotangent, inputs.shape, *MASKED, where=where))
 
 
+_WITH_MASKS = {
+    "lp_pool": {"p": 3},
+    "logsumexp_pool": {"mean": True},
+    "soft_pool": {},
+    "quantile_pool": {"q": 0.3},
+    "std_pool": {},
+    "gem_pool": {"p": 2.5},
+    "mixed_pool": {"alpha": 0.3},
+    "detail_preserving_pool": {"alpha": 0.3, "lam": 1.2},
+    "lip_pool": {"logits": np.float32(1.5)},
+}
+
+
+@pytest.mark.parametrize("masked", [NAN, INF, -INF])
+@pytest.mark.parametrize("name", list(_WITH_MASKS))
+def test_what_is_masked_harms_nothing_composed(name, masked):
+    where = np.random.RandomState(0).rand(2, 5, 4, 2) > 0.6
+    clean = random((2, 5, 4, 2))
+    geometry = dict(zip(("window_shape", "strides", "padding", "window_dilation"), MASKED, strict=False))
+
+    def pool(x):
+        return getattr(jaxpool, name)(x, **_WITH_MASKS[name], **geometry, where=where)
+
+    def value_and_derivatives(x):
+        value, pullback = jax.vjp(pool, x)
+        return value, pullback(jnp.cos(value)), jax.jvp(pool, (x,), (jnp.sin(clean),))[1]
+
+    actual, expected = (
+        interpret(value_and_derivatives, np.where(where, clean, np.float32(number))) for number in (masked, 7)
+    )
+    for one, other in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert np.isfinite(actual[1]).all()
+
+
 @pytest.mark.parametrize("name", ["max_pool", "min_pool"])
 def test_lowest_elements_win_over_what_is_masked(name):
     """Valid elements that equal the identity tie with what is masked before them."""

@@ -9,9 +9,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 
 from jaxpool._arguments import static_length
+from jaxpool._lowering.divisors import cell_counts
+from jaxpool._primitives.sum import window_sum
 from jaxpool._window import Window
 
 
@@ -35,21 +37,21 @@ def mean_dtype(array: Array) -> np.dtype:
     return jax.eval_shape(jnp.mean, jax.ShapeDtypeStruct((), array.dtype)).dtype
 
 
-def as_mask(where: Any, shape: tuple[int, ...]) -> Array | None:
-    """A mask with as many dimensions as the inputs, which it broadcasts to; `None` for none."""
+def as_mask(where: Any, shape: tuple[int, ...], of: str = "inputs") -> Array | None:
+    """A mask with as many dimensions as an array, which it broadcasts to; `None` for none."""
     if where is None:
         return None
     mask = as_array("where", where)
     if mask.dtype != np.bool_:
         raise TypeError(f"where must be an array of bools, got {mask.dtype}.")
-    return as_broadcastable("where", mask, shape)
+    return as_broadcastable("where", mask, shape, of)
 
 
-def as_broadcastable(name: str, array: Array, shape: tuple[int, ...]) -> Array:
-    """The array with as many dimensions as the inputs, which it broadcasts to."""
+def as_broadcastable(name: str, array: Array, shape: tuple[int, ...], of: str = "inputs") -> Array:
+    """The array with as many dimensions as another one, which it broadcasts to."""
     missing = len(shape) - array.ndim
     if missing < 0 or any(m not in (1, n) for m, n in zip(array.shape, shape[missing:], strict=True)):
-        raise ValueError(f"{name} must broadcast to inputs of shape {shape}, got shape {array.shape}.")
+        raise ValueError(f"{name} must broadcast to {of} of shape {shape}, got shape {array.shape}.")
     return array.reshape((1,) * missing + array.shape)
 
 
@@ -63,6 +65,18 @@ def along_pooled(mask: Array, inputs: Array, window: Window) -> Array:
     """The mask with the length of the inputs along the pooled dimensions; elsewhere it may broadcast."""
     shape = [n if d in window.pooled else mask.shape[d] for d, n in enumerate(inputs.shape)]
     return jnp.broadcast_to(mask, shape)
+
+
+def masked(inputs: Array, mask: Array | None, value: float) -> Array:
+    """The inputs, with a value in place of those that take no part."""
+    return inputs if mask is None else jnp.where(mask, inputs, lax.full_like(inputs, value))
+
+
+def valid_counts(inputs: Array, window: Window, mask: Array | None, dtype: np.dtype) -> Array:
+    """How many elements of each window take part; broadcasts to the windows."""
+    if mask is None:
+        return cell_counts(window, "elements", dtype)
+    return window_sum(along_pooled(mask, inputs, window).astype(dtype), window)
 
 
 def as_number(name: str, value: Any) -> float:

@@ -12,8 +12,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_axes, static_length
-from jaxpool._ops._arrays import as_mask
-from jaxpool._ops.whole import masked
+from jaxpool._ops._arrays import as_mask, masked
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import by_partitioner
 from jaxpool._window import Axis, Window

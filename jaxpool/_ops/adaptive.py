@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool._bins import adaptive_window
-from jaxpool._ops._arrays import as_array, as_bool
+from jaxpool._ops._arrays import as_array, as_bool, as_mask
 from jaxpool._ops.max_min import as_ordered, extreme
 from jaxpool._ops.sum_avg import average
 from jaxpool._window import spatial_axes
@@ -20,6 +20,7 @@ def adaptive_avg_pool(
     output_shape: Sequence[SupportsIndex | None],
     *,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by averaging, in as many bins as asked for, whatever the size of the inputs.
 
@@ -32,6 +33,7 @@ def adaptive_avg_pool(
 
     - Where $O$ divides $I$ the bins are the windows of `avg_pool` of size and stride $I / O$; elsewhere
       neighbours may share cells. $O > I$ repeats elements.
+    - A bin of which `where` leaves nothing gives 0 and no gradient.
     - float16 and bfloat16 are added and divided in float32, forward and backward, and rounded once.
     - NaN and infinities reach the bins that contain them and no others.
 
@@ -42,6 +44,8 @@ def adaptive_avg_pool(
         is.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+        part, and is without harm if it is NaN.
 
     Returns:
       The averages, of shape `(*batch, *output_shape, channels)` and of the inputs' dtype; integers and bools
@@ -64,7 +68,7 @@ def adaptive_avg_pool(
     """
     array = as_array("inputs", inputs)
     window = adaptive_window(array.shape, output_shape, channel_axis)
-    return average(array, window, None, divisor="elements")
+    return average(array, window, as_mask(where, array.shape), divisor="elements")
 
 
 @overload
@@ -74,6 +78,7 @@ def adaptive_max_pool(
     *,
     channel_axis: int | None = -1,
     return_indices: Literal[False] = False,
+    where: ArrayLike | None = None,
 ) -> Array: ...
 @overload
 def adaptive_max_pool(
@@ -82,6 +87,7 @@ def adaptive_max_pool(
     *,
     channel_axis: int | None = -1,
     return_indices: Literal[True],
+    where: ArrayLike | None = None,
 ) -> tuple[Array, Array]: ...
 def adaptive_max_pool(
     inputs: ArrayLike,
@@ -89,6 +95,7 @@ def adaptive_max_pool(
     *,
     channel_axis: int | None = -1,
     return_indices: bool = False,
+    where: ArrayLike | None = None,
 ) -> Array | tuple[Array, Array]:
     r"""Pools by taking the maximum, in as many bins as asked for, whatever the size of the inputs.
 
@@ -102,6 +109,7 @@ def adaptive_max_pool(
     - Where $O$ divides $I$ the bins are the windows of `max_pool` of size and stride $I / O$; elsewhere
       neighbours may share cells. $O > I$ repeats elements.
     - Ties go to the first element in row-major order, in value, index, tangent and cotangent alike.
+    - A bin of which `where` leaves nothing gives the dtype's lowest value, with the index -1.
     - A NaN makes its bin NaN; the index and the gradient go to the first NaN.
     - float16 and bfloat16 add the gradients of bins that share a cell in float32.
 
@@ -113,6 +121,8 @@ def adaptive_max_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       return_indices: whether to return also where each maximum was found.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+        part, and is without harm if it is NaN.
 
     Returns:
       The maxima, of shape `(*batch, *output_shape, channels)` and of the inputs' dtype. With
@@ -137,4 +147,4 @@ def adaptive_max_pool(
     window = adaptive_window(array.shape, output_shape, channel_axis)
     spatial = spatial_axes(array.ndim, len(output_shape), channel_axis)
     positions = spatial if as_bool("return_indices", return_indices) else None
-    return extreme(array, window, None, order="max", spatial=positions)
+    return extreme(array, window, as_mask(where, array.shape), order="max", spatial=positions)

@@ -13,9 +13,9 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import as_bool, as_broadcastable, as_real
+from jaxpool._ops._arrays import as_bool, as_broadcastable, as_mask, as_real, masked
+from jaxpool._ops._smooth import softmax_average
 from jaxpool._ops._tokens import as_token_mask, flat_tokens, token_axes
-from jaxpool._ops.smooth import softmax_average
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device, refuse_layout
 from jaxpool._window import Padding, Window, make_window
@@ -31,6 +31,7 @@ def lip_pool(
     window_dilation: Sequence[SupportsIndex] | None = None,
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by averaging each window with importances that a network computes beside the inputs.
 
@@ -45,7 +46,7 @@ def lip_pool(
     - Stabilised by the largest logit of each window: nothing overflows.
     - A logit of -inf takes its element out; a window of nothing else gives 0. A NaN in either makes its
       window NaN, and so does a logit of inf.
-    - Padding is no element: a window of padding only gives 0 and no gradient.
+    - Padding, and what `where` masks, is no element: a window of nothing else gives 0 and no gradient.
     - float16 and bfloat16 are computed in float32, forward and backward, and rounded once.
 
     Args:
@@ -62,6 +63,8 @@ def lip_pool(
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The weighted averages, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and
@@ -91,7 +94,8 @@ def lip_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return on_each_device(_lip, array, window, as_broadcastable("logits", importances, array.shape))
+    importances = as_broadcastable("logits", importances, array.shape)
+    return on_each_device(_lip, array, window, importances, as_mask(where, array.shape))
 
 
 def attention_pool(
@@ -216,9 +220,9 @@ def _check_shapes(arrays: Mapping[str, Array | None], channels: int, tokens: int
 
 
 @functools.partial(jax.jit, inline=True)
-def _lip(inputs: Array, window: Window, logits: Array) -> Array:
-    wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    logits = jnp.broadcast_to(logits.astype(wide.dtype), wide.shape)
+def _lip(inputs: Array, window: Window, logits: Array, mask: Array | None) -> Array:
+    wide = masked(inputs, mask, 0).astype(accumulation_dtype(inputs.dtype))
+    logits = masked(jnp.broadcast_to(logits.astype(wide.dtype), wide.shape), mask, -np.inf)
     return softmax_average(wide, logits, window).astype(inputs.dtype)
 
 

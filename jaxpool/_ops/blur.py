@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from typing import Literal, SupportsIndex, TypeAlias, get_args
+from typing import Any, Literal, SupportsIndex, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -15,9 +15,10 @@ from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, as_integers, static_length
 from jaxpool._lowering.settle import settle
-from jaxpool._ops._arrays import as_array, mean_dtype
+from jaxpool._ops._arrays import along_pooled, as_array, as_mask, masked, mean_dtype
+from jaxpool._ops._smooth import or_one
 from jaxpool._ops._taps import weigh_taps
-from jaxpool._ops.max_min import max_pool
+from jaxpool._ops.max_min import as_ordered, max_pool
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device
 from jaxpool._window import Axis, Padding, Shard, Window, spatial_axes
@@ -33,6 +34,7 @@ def blur_pool(
     padding: BlurPadding = "REFLECT",
     *,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by averaging with a binomial filter, which keeps a coarser grid from aliasing.
 
@@ -44,6 +46,8 @@ def blur_pool(
     3, `(1, 4, 6, 4, 1) / 16` for 5. With stride 1 it only blurs.
 
     - The output has $\lceil L / s \rceil$ cells along an axis of length $L$.
+    - The weights of what `where` masks go to the others, in proportion; where it leaves nothing of a window
+      the result is 0, without a gradient. Cells beyond the ends are masked as those that they repeat.
     - NaN and infinities reach the windows that contain them and no others.
     - float16 and bfloat16 are added in float32, forward and backward, and rounded once.
 
@@ -57,6 +61,8 @@ def blur_pool(
         last one, `"EDGE"` the last cell, `"ZERO"` zeros, `"WRAP"` the cells of the other end.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+        part, and is without harm if it is NaN.
 
     Returns:
       The blurred array, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
@@ -97,7 +103,7 @@ def blur_pool(
                 f"got {length}."
             )
         axes[d] = Axis(length, size, step, low=low, high=high)
-    return on_each_device(_blur, array, Window(tuple(axes)), padding=padding)
+    return on_each_device(_blur, array, Window(tuple(axes)), as_mask(where, array.shape), padding=padding)
 
 
 def max_blur_pool(
@@ -110,6 +116,7 @@ def max_blur_pool(
     channel_axis: int | None = -1,
     filter_size: int = 3,
     blur_padding: BlurPadding = "REFLECT",
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by taking the maximum around every cell, then blurs and takes every `strides`-th.
 
@@ -119,7 +126,8 @@ def max_blur_pool(
     blurred into the one that is kept.
 
     - The maximum has the ties, NaN and low precision of `max_pool`, the blur those of `blur_pool`.
-    - Windows of padding only, which have a maximum of -inf, spread it to the blurs that contain them.
+    - Windows of padding only, which have a maximum of -inf, spread it to the blurs that contain them; those
+      of which `where` leaves nothing take no part.
 
     Args:
       inputs: an array of shape `(*batch, *spatial, channels)`, with any number of batch axes, of real,
@@ -135,6 +143,8 @@ def max_blur_pool(
       filter_size: the blur's length along each spatial axis.
       blur_padding: what the blur takes for cells beyond the ends: `"REFLECT"`, `"EDGE"`, `"ZERO"` or
         `"WRAP"`, as `blur_pool`.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+        part, and is without harm if it is NaN.
 
     Returns:
       The blurred maxima, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
@@ -158,21 +168,33 @@ def max_blur_pool(
     """
     rank = len(as_integers("window_shape", window_shape, minimum=1))
     steps = as_integers("strides", (1,) * rank if strides is None else strides, 1, rank)
-    maxima = max_pool(
-        inputs, window_shape, None, padding, window_dilation=window_dilation, channel_axis=channel_axis
-    )
-    return blur_pool(maxima, filter_size, steps, blur_padding, channel_axis=channel_axis)
+    array = as_ordered("inputs", inputs)
+    mask = as_mask(where, array.shape)
+    options: Any = {"window_dilation": window_dilation, "channel_axis": channel_axis}
+    maxima = max_pool(array, window_shape, None, padding, where=mask, **options)
+    if mask is not None:
+        mask = max_pool(jnp.broadcast_to(mask, array.shape), window_shape, None, padding, **options)
+    return blur_pool(maxima, filter_size, steps, blur_padding, channel_axis=channel_axis, where=mask)
 
 
 @functools.partial(jax.jit, static_argnames="padding", inline=True)
-def _blur(inputs: Array, window: Window, *, padding: BlurPadding) -> Array:
+def _blur(inputs: Array, window: Window, mask: Array | None, *, padding: BlurPadding) -> Array:
     inputs = inputs.astype(mean_dtype(inputs))
-    blurred = inputs.astype(accumulation_dtype(inputs.dtype))
+    wide = inputs.astype(accumulation_dtype(inputs.dtype))
+    blurred = _filtered(masked(wide, mask, 0), window, padding)
+    if mask is not None:
+        # Of what is missing, so that padding counts as it does without a mask.
+        weight = 1 - _filtered((~along_pooled(mask, wide, window)).astype(wide.dtype), window, padding)
+        blurred = jnp.where(weight > 0, blurred / or_one(weight), lax.full_like(blurred, 0))
+    return blurred.astype(inputs.dtype)
+
+
+def _filtered(wide: Array, window: Window, padding: BlurPadding) -> Array:
+    """The array, filtered along each axis in turn."""
     for d, axis in window.pooled.items():
         weights = [math.comb(axis.size - 1, tap) / 2 ** (axis.size - 1) for tap in range(axis.size)]
-        padded = settle(_pad(blurred, window, d, padding))
-        blurred = weigh_taps(padded, window.only(d), weights)
-    return blurred.astype(inputs.dtype)
+        wide = weigh_taps(settle(_pad(wide, window, d, padding)), window.only(d), weights)
+    return wide
 
 
 def _pad(array: Array, window: Window, dimension: int, padding: BlurPadding) -> Array:

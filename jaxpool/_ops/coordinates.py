@@ -11,9 +11,9 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import as_bool, as_parameter, as_real
-from jaxpool._ops.smooth import as_temperature, softmax_average
-from jaxpool._ops.whole import masked, pool_whole
+from jaxpool._ops._arrays import as_bool, as_parameter, as_real, masked
+from jaxpool._ops._smooth import as_temperature, softmax_average
+from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Window
 

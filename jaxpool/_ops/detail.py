@@ -12,8 +12,10 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import as_bool, as_parameter, as_real, channels_of
+from jaxpool._ops._arrays import along_pooled, as_bool, as_mask, as_parameter, as_real, channels_of, masked
+from jaxpool._ops._smooth import or_one
 from jaxpool._ops._taps import each_tap, padded
+from jaxpool._ops.sum_avg import average
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_spread, window_sum
 from jaxpool._shards import on_each_device
@@ -35,6 +37,7 @@ def detail_preserving_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     symmetric: bool = False,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by averaging each window with weights that grow with the distance from its mean.
 
@@ -51,7 +54,7 @@ def detail_preserving_pool(
     - Neither parameter is kept from being negative here, where weights could add up to 0; the modules learn
       their logarithms.
     - A NaN or an infinity makes its window NaN, and so does a power beyond the largest number.
-    - Padding is no element: a window of padding only gives 0 and no gradient.
+    - Padding, and what `where` masks, is no element: a window of nothing else gives 0 and no gradient.
     - float16 and bfloat16 are computed in float32, forward and backward, and rounded once.
 
     Args:
@@ -69,6 +72,8 @@ def detail_preserving_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       symmetric: whether elements below the mean count as those above.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The weighted averages, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and
@@ -104,21 +109,25 @@ def detail_preserving_pool(
     channels = channels_of(array, channel_axis)
     values = [as_parameter(name, v, array.ndim, channels) for name, v in (("alpha", alpha), ("lam", lam))]
     symmetric = as_bool("symmetric", symmetric)
-    return on_each_device(_preserve_details, array, window, values=values, symmetric=symmetric)
+    mask = as_mask(where, array.shape)
+    return on_each_device(_preserve_details, array, window, mask, values=values, symmetric=symmetric)
 
 
 @functools.partial(jax.jit, static_argnames="symmetric", inline=True)
-def _preserve_details(inputs: Array, window: Window, alpha: Array, lam: Array, *, symmetric: bool) -> Array:
+def _preserve_details(
+    inputs: Array, window: Window, mask: Array | None, alpha: Array, lam: Array, *, symmetric: bool
+) -> Array:
     @jax.checkpoint  # so that the input is kept for the backward pass, and not what it takes to weigh it
     def pool(inputs: Array, alpha: Array, lam: Array) -> Array:
-        wide = inputs.astype(accumulation_dtype(inputs.dtype))
+        wide = masked(inputs, mask, 0).astype(accumulation_dtype(inputs.dtype))
         weigh = functools.partial(_weight, alpha.astype(wide.dtype), lam.astype(wide.dtype), symmetric)
-        mean = window_sum(wide, window, "elements")
+        mean = average(wide, window, mask, divisor="elements")
+        valid = None if mask is None else along_pooled(mask, wide, window).astype(wide.dtype)
         # On the CPU, forward and backward in (16, 56, 56, 64) by 2x2/2: 143 ms, and tap by tap 205.
         totals = _weigh_tiles if window.tiles or window.whole else _weigh_taps
-        total, weighted = totals(wide, window, mean, weigh)
+        total, weighted = totals(wide, window, valid, mean, weigh)
         # The mean and an average of distances from it, which is 0 where all weights are.
-        return mean + weighted / jnp.where(total == 0, lax.full_like(total, 1), total)
+        return mean + weighted / or_one(total)
 
     return pool(inputs, alpha, lam).astype(inputs.dtype)
 
@@ -128,18 +137,22 @@ def _weight(alpha: Array, lam: Array, symmetric: bool, distance: Array) -> Array
     return alpha + jnp.exp(lam / 2 * jnp.log(detail * detail + _EPSILON**2))
 
 
-def _weigh_tiles(wide: Array, window: Window, mean: Array, weigh: Callable) -> tuple[Array, Array]:
+def _weigh_tiles(
+    wide: Array, window: Window, valid: Array | None, mean: Array, weigh: Callable
+) -> tuple[Array, Array]:
     """Sums of weights, and of distances times these, where each cell is in one window."""
     distance = wide - window_spread(mean, window)
-    weight = weigh(distance)
+    weight = weigh(distance) if valid is None else valid * weigh(distance)
     return window_sum(weight, window), window_sum(weight * distance, window)
 
 
-def _weigh_taps(wide: Array, window: Window, mean: Array, weigh: Callable) -> tuple[Array, Array]:
+def _weigh_taps(
+    wide: Array, window: Window, valid: Array | None, mean: Array, weigh: Callable
+) -> tuple[Array, Array]:
     """The same, where windows may share cells: tap by tap."""
     total = weighted = lax.full_like(mean, 0)
     elements = each_tap(padded(wide, window), window)
-    for element, inside in zip(elements, _are_elements(window, wide), strict=True):
+    for element, inside in zip(elements, _are_elements(wide, window, valid), strict=True):
         distance = element - mean
         weight = inside * weigh(distance)
         total += weight
@@ -147,10 +160,11 @@ def _weigh_taps(wide: Array, window: Window, mean: Array, weigh: Callable) -> tu
     return total, weighted
 
 
-def _are_elements(window: Window, wide: Array) -> Iterable[Any]:
+def _are_elements(wide: Array, window: Window, valid: Array | None) -> Iterable[Any]:
     """For each tap, 1 in windows where it is an element, and 0 where it is not."""
     axes = window.pooled
-    if all(np.all(axis.element_counts() == axis.size) for axis in axes.values()):
-        return [1] * window.taps
-    ones = lax.full([n if d in axes else 1 for d, n in enumerate(wide.shape)], 1, wide.dtype)
-    return each_tap(padded(ones, window), window)
+    if valid is None:
+        if all(np.all(axis.element_counts() == axis.size) for axis in axes.values()):
+            return [1] * window.taps
+        valid = lax.full([n if d in axes else 1 for d, n in enumerate(wide.shape)], 1, wide.dtype)
+    return each_tap(padded(valid, window), window)

@@ -13,10 +13,9 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_axes
-from jaxpool._lowering.divisors import cell_counts
-from jaxpool._ops._arrays import as_number, as_parameter, as_real, channels_of
-from jaxpool._ops.smooth import logsumexp
-from jaxpool._ops.whole import masked, pool_whole, valid_counts
+from jaxpool._ops._arrays import as_mask, as_number, as_parameter, as_real, channels_of, masked, valid_counts
+from jaxpool._ops._smooth import logsumexp
+from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
@@ -33,6 +32,7 @@ def gem_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     eps: float = 1e-6,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by the generalised mean of each window, with an exponent that is learned.
 
@@ -47,7 +47,8 @@ def gem_pool(
     - Computed as $\exp(\frac{1}{p} \log \frac{1}{n} \sum_i e^{p \log x_i})$, stabilised by each window's
       maximum: nothing overflows, whatever the exponent.
     - A NaN makes its window NaN, and so does `p=0`.
-    - Padding is no element, and not counted: a window of padding only gives 0 and no gradient.
+    - Padding, and what `where` masks, is no element, and not counted: a window of nothing else gives 0 and no
+      gradient.
     - float16 and bfloat16 are computed in float32, forward and backward, and rounded once.
 
     Args:
@@ -64,6 +65,8 @@ def gem_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       eps: the least value that elements count as, above 0.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The generalised means, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and
@@ -96,7 +99,9 @@ def gem_pool(
         channel_axis=channel_axis,
     )
     exponent = as_parameter("p", p, array.ndim, channels_of(array, channel_axis))
-    return on_each_device(_gem, array, window, values=(exponent,), eps=_as_eps(eps))
+    return on_each_device(
+        _gem, array, window, as_mask(where, array.shape), values=(exponent,), eps=_as_eps(eps)
+    )
 
 
 def global_gem_pool(
@@ -164,21 +169,16 @@ def _as_eps(eps: Any) -> float:
 
 
 @functools.partial(jax.jit, static_argnames="eps", inline=True)
-def _gem(inputs: Array, window: Window, p: Array, *, eps: float) -> Array:
+def _gem(inputs: Array, window: Window, mask: Array | None, p: Array, *, eps: float) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    p, counts = p.astype(wide.dtype), cell_counts(window, "elements", wide.dtype)
-    return _root(p * _logarithms(wide, eps), p, window, counts).astype(inputs.dtype)
+    p, counts = p.astype(wide.dtype), valid_counts(inputs, window, mask, wide.dtype)
+    logs = masked(p * _logarithms(masked(wide, mask, 1), eps), mask, -np.inf)
+    return _root(logs, p, window, counts).astype(inputs.dtype)
 
 
 @functools.cache
 def _whole(eps: float):
-    def pool(inputs: Array, window: Window, mask: Array | None, p: Array) -> Array:
-        wide = inputs.astype(accumulation_dtype(inputs.dtype))
-        p, counts = p.astype(wide.dtype), valid_counts(inputs, window, mask, wide.dtype)
-        logs = masked(p * _logarithms(masked(wide, mask, 1), eps), mask, -np.inf)
-        return _root(logs, p, window, counts).astype(inputs.dtype)
-
-    return pool
+    return functools.partial(_gem, eps=eps)
 
 
 def _logarithms(wide: Array, eps: float) -> Array:

@@ -11,11 +11,11 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import as_broadcastable, as_real
+from jaxpool._ops._arrays import as_broadcastable, as_real, masked, valid_counts
+from jaxpool._ops._smooth import or_one, softmax_average
 from jaxpool._ops._tokens import token_axes
-from jaxpool._ops.smooth import or_one, softmax_average
 from jaxpool._ops.spread import as_correction, deviation, squared_deviation
-from jaxpool._ops.whole import masked, pool_whole, valid_counts
+from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import weighted_sum, window_sum
 from jaxpool._window import Window

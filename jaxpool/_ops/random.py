@@ -15,7 +15,7 @@ from jax.typing import ArrayLike
 from jaxpool._bins import FractionalWindow, fractional_window
 from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
-from jaxpool._ops._arrays import as_array, as_bool, as_real
+from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real, masked
 from jaxpool._ops.max_min import as_ordered, extreme
 from jaxpool._ops.sum_avg import average
 from jaxpool._precision import accumulation_dtype
@@ -228,6 +228,7 @@ def stochastic_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     deterministic: bool = False,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by drawing an element of each window, with a probability in proportion to its size.
 
@@ -239,7 +240,8 @@ def stochastic_pool(
     which is what `deterministic=True` gives, for use after training.
 
     - The gradient goes to the element that was drawn; with `deterministic` it is that of the expectation.
-    - A window without a positive element gives 0 and no gradient; so does a window of padding only.
+    - Padding, and what `where` masks, is no element. A window without a positive element gives 0 and no
+      gradient.
     - A NaN makes its window NaN, and an element of inf is always drawn.
     - float16 and bfloat16 are compared and added in float32, and rounded once.
 
@@ -257,6 +259,8 @@ def stochastic_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       deterministic: whether to give the expectation in place of a draw.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The elements or their expectations, of shape `(*batch, *pooled, channels)` and of the inputs' dtype;
@@ -290,12 +294,13 @@ def stochastic_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
+    mask = as_mask(where, array.shape)
     if as_bool("deterministic", deterministic):
-        return on_each_device(_expected, array, window)
+        return on_each_device(_expected, array, window, mask)
     checked = _checked_key(key, "deterministic")
     dtype = accumulation_dtype(array.dtype)
     uniform = jax.random.uniform(checked, window.output_shape(array.shape), dtype)
-    return on_each_device(_drawn, array, window, values=(uniform,))
+    return on_each_device(_drawn, array, window, mask, values=(uniform,))
 
 
 def _checked_key(key: ArrayLike | None, otherwise: str) -> Array:
@@ -360,8 +365,8 @@ def _fractional_average(inputs: Array, samples: Array, windows: FractionalWindow
 
 
 @functools.partial(jax.jit, inline=True)
-def _drawn(inputs: Array, window: Window, uniform: Array) -> Array:
-    wide = inputs.astype(accumulation_dtype(inputs.dtype))
+def _drawn(inputs: Array, window: Window, mask: Array | None, uniform: Array) -> Array:
+    wide = masked(inputs, mask, 0).astype(accumulation_dtype(inputs.dtype))
     positive = lax.stop_gradient(jnp.maximum(wide, lax.full_like(wide, 0)))
     total = window_sum(positive, window)
     threshold = uniform * total
@@ -379,8 +384,8 @@ def _drawn(inputs: Array, window: Window, uniform: Array) -> Array:
 
 
 @functools.partial(jax.jit, inline=True)
-def _expected(inputs: Array, window: Window) -> Array:
-    wide = inputs.astype(accumulation_dtype(inputs.dtype))
+def _expected(inputs: Array, window: Window, mask: Array | None) -> Array:
+    wide = masked(inputs, mask, 0).astype(accumulation_dtype(inputs.dtype))
     # A maximum of equals halves the gradient, of which an element of 0 has none.
     positive = jnp.where(wide <= 0, lax.full_like(wide, 0), wide)
     largest = lax.stop_gradient(select_with_index(positive, window, "max")[0])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
-from typing import SupportsIndex
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -14,11 +14,10 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._lowering.divisors import cell_counts
 from jaxpool._lowering.order import to_keys, with_one_zero
 from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
-from jaxpool._ops._arrays import as_number, as_real
+from jaxpool._ops._arrays import as_mask, as_number, as_real, masked, valid_counts
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.select import take
 from jaxpool._shards import on_each_device
@@ -37,6 +36,7 @@ def median_pool(
     window_dilation: Sequence[SupportsIndex] | None = None,
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by taking the median of each window.
 
@@ -44,8 +44,8 @@ def median_pool(
 
     $$ y = \tfrac12 \big( x_{(\lfloor (n - 1) / 2 \rfloor)} + x_{(\lceil (n - 1) / 2 \rceil)} \big). $$
 
-    - Elements are counted without padding, so windows at the border have fewer. A window of padding only
-      gives 0 and no gradient.
+    - Elements are counted without padding, so windows at the border have fewer, and without what `where`
+      masks. A window of nothing else gives 0 and no gradient.
     - The gradient goes to the first element, in row-major order, that ties with an order statistic.
     - A NaN makes its window NaN; the gradient goes to the first NaN.
     - float16 and bfloat16 are interpolated in float32 and rounded once.
@@ -64,6 +64,8 @@ def median_pool(
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The medians, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools promote
@@ -94,7 +96,7 @@ def median_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return on_each_device(_quantile, array, window, q=0.5)
+    return on_each_device(_quantile, array, window, as_mask(where, array.shape), q=0.5)
 
 
 def quantile_pool(
@@ -107,6 +109,7 @@ def quantile_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     q: float,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by taking a quantile of each window, interpolated linearly.
 
@@ -117,8 +120,8 @@ def quantile_pool(
 
     `q=0` is the minimum, `q=0.5` the median, and `q=1` the maximum.
 
-    - Elements are counted without padding, so windows at the border have fewer. A window of padding only
-      gives 0 and no gradient.
+    - Elements are counted without padding, so windows at the border have fewer, and without what `where`
+      masks. A window of nothing else gives 0 and no gradient.
     - The gradient goes to the first element, in row-major order, that ties with an order statistic.
     - A NaN makes its window NaN; the gradient goes to the first NaN.
     - float16 and bfloat16 are interpolated in float32 and rounded once.
@@ -138,6 +141,8 @@ def quantile_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       q: which quantile, from 0 to 1.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The quantiles, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
@@ -167,19 +172,19 @@ def quantile_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return on_each_device(_quantile, array, window, q=as_level(q))
+    return on_each_device(_quantile, array, window, as_mask(where, array.shape), q=as_level(q))
 
 
 @functools.partial(jax.jit, static_argnames="q", inline=True)
-def _quantile(inputs: Array, window: Window, *, q: float) -> Array:
+def _quantile(inputs: Array, window: Window, mask: Array | None, *, q: float) -> Array:
+    counts = _Counts.of(inputs, window, mask)
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    elements = [take(wide, index, window) for index in _selected(lax.stop_gradient(inputs), window, q)]
+    indices = _selected(lax.stop_gradient(inputs), window, mask, counts, q)
+    elements = [take(wide, index, window) for index in indices]
     low, high = elements[0], elements[-1]
     if low is not high:
-        fraction = _by_count(window, lambda n: q * (n - 1) % 1, wide.dtype)
-        low = interpolated(low, high, fraction)
-    counts = cell_counts(window, "elements", np.dtype(np.int32))
-    return jnp.where(counts > 0, low, lax.full_like(low, 0)).astype(inputs.dtype)
+        low = interpolated(low, high, counts.map(lambda n: q * (n - 1) % 1, wide.dtype))
+    return jnp.where(counts.array > 0, low, lax.full_like(low, 0)).astype(inputs.dtype)
 
 
 def interpolated(low: Array, high: Array, fraction: Array) -> Array:
@@ -196,21 +201,43 @@ def as_level(q: float) -> float:
     return level
 
 
-def _selected(inputs: Array, window: Window, q: float) -> list[Array]:
+class _Counts(NamedTuple):
+    """How many elements each window has, which broadcasts to the windows, and what that may be."""
+
+    array: Array
+    possible: list[int]
+
+    @staticmethod
+    def of(inputs: Array, window: Window, mask: Array | None) -> _Counts:
+        array = valid_counts(inputs, window, mask, np.dtype(np.int32))
+        if mask is not None:
+            return _Counts(array, list(range(window.taps + 1)))
+        counts = [np.unique(axis.element_counts()).tolist() for axis in window.pooled.values()]
+        return _Counts(array, sorted({math.prod(each) for each in itertools.product(*counts)}))
+
+    def map(self, function: Callable[[int], float], dtype: np.dtype) -> Array:
+        """A function of the number of elements, for each window."""
+        value = lax.full_like(self.array, function(self.possible[0]), dtype)
+        for count in self.possible[1:]:
+            value = jnp.where(self.array == count, np.array(function(count), dtype), value)
+        return value
+
+
+def _selected(inputs: Array, window: Window, mask: Array | None, counts: _Counts, q: float) -> list[Array]:
     """The taps of the elements whose rank is that of the quantile, rounded down and up; one if these agree.
 
-    Elements are sorted as integers, of which NaN are the first and padding the last.
+    Elements are sorted as integers, of which NaN are the first; padding, and what is masked, the last.
     """
-    keys = lax.optimization_barrier(with_one_zero(to_keys(inputs, "min")))
+    keys = with_one_zero(to_keys(inputs, "min"))
     nan, padding = np.iinfo(keys.dtype).min, np.iinfo(keys.dtype).max
+    keys = lax.optimization_barrier(masked(keys, mask, padding))
     taps = window_taps(filled(keys, window, padding), padding, window.local)
     ordered = _in_network(taps) if len(taps) <= _MOST_IN_NETWORK else list(lax.sort(jnp.stack(taps), 0))
-    counts = sorted(_possible_counts(window))
-    ranks = [[rounded(q * max(count - 1, 0)) for count in counts] for rounded in (math.floor, math.ceil)]
+    ranks = [[rounded(q * max(n - 1, 0)) for n in counts.possible] for rounded in (math.floor, math.ceil)]
     indices = []
     for of_counts in ranks if ranks[0] != ranks[1] else ranks[:1]:
-        rank_of = dict(zip(counts, of_counts, strict=True))
-        ranks_here = _by_count(window, lambda n, rank_of=rank_of: rank_of[n], np.dtype(np.int32))
+        rank_of = dict(zip(counts.possible, of_counts, strict=True))
+        ranks_here = counts.map(rank_of.__getitem__, np.dtype(np.int32))
         first, *others = sorted({*of_counts})
         value = ordered[first]
         for rank in others:
@@ -221,21 +248,6 @@ def _selected(inputs: Array, window: Window, q: float) -> list[Array]:
             index = lax.select(lax.eq(taps[number], value), lax.full_like(index, number), index)
         indices.append(lax.optimization_barrier(index))
     return indices
-
-
-def _possible_counts(window: Window) -> set[int]:
-    counts = [np.unique(axis.element_counts()).tolist() for axis in window.pooled.values()]
-    return {math.prod(combination) for combination in itertools.product(*counts)}
-
-
-def _by_count(window: Window, function, dtype: np.dtype) -> Array:
-    """A function of the number of elements, for each window; broadcasts over the other dimensions."""
-    counts = cell_counts(window, "elements", np.dtype(np.int32))
-    possible = sorted(_possible_counts(window))
-    value = lax.full_like(counts, function(possible[0]), dtype)
-    for count in possible[1:]:
-        value = jnp.where(counts == count, np.array(function(count), dtype), value)
-    return value
 
 
 def _in_network(arrays: list[Array]) -> list[Array]:

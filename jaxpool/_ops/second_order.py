@@ -12,10 +12,9 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, is_integer
-from jaxpool._ops._arrays import as_array, as_real
+from jaxpool._ops._arrays import as_array, as_real, masked
 from jaxpool._ops._tokens import pool_tokens, sum_outer, token_counts
 from jaxpool._ops.segments import segment_sum_pool
-from jaxpool._ops.whole import masked
 
 
 def covariance_pool(

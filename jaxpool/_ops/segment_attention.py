@@ -14,8 +14,8 @@ from jax.typing import ArrayLike
 from jaxpool._arguments import as_integer
 from jaxpool._ops._arrays import as_broadcastable, as_real
 from jaxpool._ops._segments import Segments, read_segments, wide
+from jaxpool._ops._smooth import as_temperature, or_one
 from jaxpool._ops.segment_moments import exponentials
-from jaxpool._ops.smooth import as_temperature, or_one
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.rows import take_rows
 

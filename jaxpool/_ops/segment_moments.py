@@ -13,7 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxpool._ops._arrays import as_bool, as_real
 from jaxpool._ops._segments import Segments, read_segments, wide
-from jaxpool._ops.smooth import as_temperature, exponential, logarithm, or_one, order_of_norm, power
+from jaxpool._ops._smooth import as_temperature, exponential, logarithm, or_one, order_of_norm, power
 from jaxpool._ops.spread import as_correction, deviation
 
 

@@ -1,30 +1,19 @@
-"""Smooth pools: a function of a weighted sum of each window, scaled by its largest element.
-
-Elements are weighed against their own window's maximum, so that nothing overflows and small numbers keep
-their
-digits beside a window of large ones. Nothing is kept for each tap, forward or backward: see `weighted_sum`.
-"""
+"""Smooth pools: norms, smooth maxima, and averages that are weighted by the elements themselves."""
 
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Sequence
-from typing import Any, SupportsIndex
+from typing import SupportsIndex
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
-from jaxpool._lowering.divisors import cell_counts
-from jaxpool._lowering.folds import Weight
-from jaxpool._lowering.settle import settle
-from jaxpool._ops._arrays import as_bool, as_number, as_real
+from jaxpool._ops._arrays import as_bool, as_mask, as_real, masked, valid_counts
+from jaxpool._ops._smooth import as_temperature, logsumexp, lp_norm, order_of_norm, soft_average
 from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives.select import select
-from jaxpool._primitives.sum import weighted_sum
 from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
@@ -39,6 +28,7 @@ def lp_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     p: float = 2.0,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by taking the Lp norm of each window.
 
@@ -52,7 +42,7 @@ def lp_pool(
     - Where the norm is 0 the gradient is 0, and so is that of an element 0. At ties of `p=inf` it goes to the
       first element in row-major order.
     - A NaN makes its window NaN.
-    - Padding is no element: a window of padding only gives 0 and no gradient.
+    - Padding, and what `where` masks, is no element: a window of nothing else gives 0 and no gradient.
     - Nothing overflows or underflows where the result is representable: magnitudes are divided by their
       window's largest. float16 and bfloat16 are computed in float32 and rounded once.
 
@@ -69,6 +59,8 @@ def lp_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       p: the order of the norm, above 0; `jnp.inf` for the largest magnitude.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The norms, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools promote
@@ -102,7 +94,7 @@ def lp_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return on_each_device(_lp, array, window, p=order_of_norm(p))
+    return on_each_device(lp, array, window, as_mask(where, array.shape), p=order_of_norm(p))
 
 
 def logsumexp_pool(
@@ -116,6 +108,7 @@ def logsumexp_pool(
     channel_axis: int | None = -1,
     temperature: float = 1.0,
     mean: bool = False,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by a smooth maximum: the logarithm of the sum of each window's exponentials.
 
@@ -130,7 +123,7 @@ def logsumexp_pool(
 
     - Stabilised by each window's maximum: nothing overflows.
     - A window whose elements are all -inf gives -inf and no gradient. A NaN makes its window NaN.
-    - Padding is no element: a window of padding only gives -inf and no gradient.
+    - Padding, and what `where` masks, is no element: a window of nothing else gives -inf and no gradient.
     - float16 and bfloat16 are computed in float32 and rounded once.
 
     Args:
@@ -147,6 +140,8 @@ def logsumexp_pool(
         once it is set aside.
       temperature: the scale of differences that count, above 0.
       mean: whether to take the mean of the exponentials in place of their sum.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The smooth maxima, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
@@ -183,7 +178,8 @@ def logsumexp_pool(
         channel_axis=channel_axis,
     )
     temperature, mean = as_temperature(temperature), as_bool("mean", mean)
-    return on_each_device(_logsumexp, array, window, temperature=temperature, mean=mean)
+    mask = as_mask(where, array.shape)
+    return on_each_device(smooth_maximum, array, window, mask, temperature=temperature, mean=mean)
 
 
 def soft_pool(
@@ -196,6 +192,7 @@ def soft_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     temperature: float = 1.0,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by averaging each window with weights that grow exponentially with the elements.
 
@@ -209,7 +206,7 @@ def soft_pool(
     - Stabilised by each window's maximum: nothing overflows.
     - A window whose elements are all -inf gives -inf, and one that has inf gives inf, without a gradient;
       beside others, an element of -inf counts for nothing. A NaN makes its window NaN.
-    - Padding is no element: a window of padding only gives 0 and no gradient.
+    - Padding, and what `where` masks, is no element: a window of nothing else gives 0 and no gradient.
     - float16 and bfloat16 are computed in float32 and rounded once.
 
     Args:
@@ -225,6 +222,8 @@ def soft_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       temperature: the scale of differences that count, above 0.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The weighted averages, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and
@@ -254,147 +253,28 @@ def soft_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return on_each_device(_soft, array, window, temperature=as_temperature(temperature))
-
-
-def order_of_norm(p: float) -> float:
-    """The order of a norm, checked."""
-    number = as_number("p", p)
-    if not number > 0:
-        raise ValueError(f"p must be above 0, got {p!r}.")
-    return number
-
-
-def as_temperature(temperature: Any) -> float:
-    """A temperature, checked."""
-    number = as_number("temperature", temperature)
-    if not 0 < number < math.inf:
-        raise ValueError(f"temperature must be above 0 and finite, got {temperature!r}.")
-    return number
+    mask = as_mask(where, array.shape)
+    return on_each_device(_soft, array, window, mask, temperature=as_temperature(temperature))
 
 
 @functools.partial(jax.jit, static_argnames="p", inline=True)
-def _lp(inputs: Array, window: Window, *, p: float) -> Array:
-    return lp_norm(inputs, window, p).astype(inputs.dtype)
+def lp(inputs: Array, window: Window, mask: Array | None, *, p: float) -> Array:
+    """The norms of windows, of the valid elements where there is a mask."""
+    return lp_norm(masked(inputs, mask, 0), window, p).astype(inputs.dtype)
 
 
 @functools.partial(jax.jit, static_argnames=("temperature", "mean"), inline=True)
-def _logsumexp(inputs: Array, window: Window, *, temperature: float, mean: bool) -> Array:
-    wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    counts = cell_counts(window, "elements", wide.dtype) if mean else None
+def smooth_maximum(
+    inputs: Array, window: Window, mask: Array | None, *, temperature: float, mean: bool
+) -> Array:
+    """The smooth maxima of windows, of the valid elements where there is a mask."""
+    wide = masked(inputs, mask, -np.inf).astype(accumulation_dtype(inputs.dtype))
+    counts = valid_counts(inputs, window, mask, wide.dtype) if mean else None
     return logsumexp(wide, window, temperature, counts).astype(inputs.dtype)
 
 
 @functools.partial(jax.jit, static_argnames="temperature", inline=True)
-def _soft(inputs: Array, window: Window, *, temperature: float) -> Array:
-    some = cell_counts(window, "elements", np.dtype(np.int32)) > 0
-    wide = inputs.astype(accumulation_dtype(inputs.dtype))
+def _soft(inputs: Array, window: Window, mask: Array | None, *, temperature: float) -> Array:
+    some = valid_counts(inputs, window, mask, np.dtype(np.int32)) > 0
+    wide = masked(inputs, mask, -np.inf).astype(accumulation_dtype(inputs.dtype))
     return soft_average(wide, window, temperature, some).astype(inputs.dtype)
-
-
-def soft_average(wide: Array, window: Window, temperature: float, some: Array) -> Array:
-    """Averages of windows, weighted by exponentials of the elements; 0 where there are not some."""
-    # An element of -inf has no weight, but -inf times nothing would be NaN.
-    elements = jnp.where(wide == -np.inf, lax.full_like(wide, 0), wide)
-    mean = softmax_average(elements, wide, window, temperature)
-    largest = lax.stop_gradient(select(wide, window, "max"))
-    return jnp.where(some & jnp.isinf(largest), largest, mean)
-
-
-def lp_norm(inputs: Array, window: Window, p: float) -> Array:
-    """The norms of windows, in the precision of sums."""
-    norms = inputs.astype(accumulation_dtype(inputs.dtype))
-    if p == math.inf:
-        return _largest_magnitude(norms, window)
-    for part in window.by_axis(3):
-        norms = _lp_norm(norms, part, p)
-    return norms
-
-
-def _lp_norm(wide: Array, window: Window, p: float) -> Array:
-    largest = lax.stop_gradient(select(jnp.abs(wide), window, "max"))
-    if p == 2:  # of which a power of two is near enough, and dividing by it is exact
-        info = jnp.finfo(wide.dtype)
-        scale = lax.reduce_precision(largest, info.nexp, 0)
-        scale = lax.clamp(info.tiny, scale, 1 / info.tiny)
-        weight, statistic, root = _square, 1 / scale, lax.sqrt
-    else:
-        scale = jnp.where((largest > 0) & (largest < np.inf), largest, lax.full_like(largest, 1))
-        weight, statistic, root = power(p), scale, lambda total: jnp.power(total, 1 / p)
-    total = weighted_sum(lax.full_like(wide, 1), wide, statistic, window, weight)
-    return jnp.where(total == 0, lax.full_like(total, 0), scale * root(or_one(total)))
-
-
-def logsumexp(wide: Array, window: Window, temperature: float, counts: Array | None) -> Array:
-    """Smooth maxima of windows; of means where there are counts."""
-    *inner, last = window.by_axis(1.6)
-    for part in inner:
-        wide = logarithm(*_exponentials(wide, part, temperature), temperature)
-    total, reference = _exponentials(wide, last, temperature)
-    return logarithm(total if counts is None else total / or_one(counts), reference, temperature)
-
-
-def _exponentials(wide: Array, window: Window, temperature: float) -> tuple[Array, Array]:
-    """The sums of windows' exponentials, and what elements are compared with: maxima that are numbers."""
-    reference = lax.stop_gradient(select(wide, window, "max"))
-    reference = jnp.where(jnp.isfinite(reference), reference, lax.full_like(reference, 0))
-    return weighted_sum(lax.full_like(wide, 1), wide, reference, window, exponential(temperature)), reference
-
-
-def logarithm(total: Array, reference: Array, temperature: float) -> Array:
-    """The smooth maximum of a sum of exponentials relative to a reference."""
-    value = reference + temperature * jnp.log(or_one(total))
-    return jnp.where(total == 0, lax.full_like(value, -np.inf), value)
-
-
-def softmax_average(values: Array, logits: Array, window: Window, temperature: float = 1.0) -> Array:
-    """Averages of windows, weighted by exponentials of the logits."""
-    parts = window.by_axis(1.6)
-    for part in parts:
-        total, reference = _exponentials(logits, part, temperature)
-        # Else XLA:CPU has the two share the weight of each tap as an array: for 5x5 taps 364 kernels in place
-        # of 4, which compile for three times as long.
-        apart = settle(reference)
-        values = weighted_sum(values, logits, apart, part, exponential(temperature)) / or_one(total)
-        if part is not parts[-1]:
-            logits = logarithm(total, reference, temperature)
-    return values
-
-
-@functools.cache
-def exponential(temperature: float) -> Weight:
-    """Exponentials of elements relative to their window's maximum."""
-
-    def weight(element: Array, largest: Array) -> Array:
-        return lax.exp(lax.div(lax.sub(element, largest), lax.full_like(element, temperature)))
-
-    return weight
-
-
-def _square(element: Array, reciprocal: Array) -> Array:
-    scaled = element * reciprocal
-    return scaled * scaled
-
-
-@functools.cache
-def power(p: float) -> Weight:
-    """Powers of magnitudes relative to their window's largest; at 0 every derivative counts as 0."""
-
-    def weight(element: Array, largest: Array) -> Array:
-        nonzero = element != 0
-        ratio = jnp.abs(jnp.where(nonzero, element, largest)) / largest
-        return jnp.where(nonzero, ratio**p, lax.full_like(ratio, 0))
-
-    return weight
-
-
-def or_one(total: Array) -> Array:
-    """A divisor that gives a quotient, and a gradient of 0, where the total is 0."""
-    return jnp.where(total == 0, lax.full_like(total, 1), total)
-
-
-def _largest_magnitude(wide: Array, window: Window) -> Array:
-    # The derivative of the magnitude of 0 is 1 in JAX; here it counts as 0.
-    magnitudes = jnp.where(wide == 0, lax.full_like(wide, 0), jnp.abs(wide))
-    largest = select(magnitudes, window, "max")
-    return jnp.where(largest == -np.inf, lax.full_like(largest, 0), largest)

@@ -12,7 +12,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._lowering.divisors import cell_counts
-from jaxpool._ops._arrays import as_real
+from jaxpool._ops._arrays import along_pooled, as_mask, as_real, masked
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import weighted_sum, window_sum
 from jaxpool._shards import on_each_device
@@ -29,6 +29,7 @@ def var_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     correction: int = 0,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by taking the variance of each window.
 
@@ -39,8 +40,8 @@ def var_pool(
 
     - A NaN makes its window NaN.
     - Two passes: deviations are taken from the window's own mean, so nothing cancels where the mean is large.
-    - Elements are counted without padding. A window of padding only gives 0; one of a single element gives
-      NaN with `correction=1`, as in `jnp.var`.
+    - Padding, and what `where` masks, is no element. A window of nothing else gives 0; one of a single
+      element gives NaN with `correction=1`, as in `jnp.var`.
     - float16 and bfloat16 are computed in float32 and rounded once.
 
     Args:
@@ -56,6 +57,8 @@ def var_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       correction: 0, or 1 for the unbiased estimate from a sample.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The variances, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
@@ -87,7 +90,9 @@ def var_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return on_each_device(_variance, array, window, correction=as_correction(correction))
+    return on_each_device(
+        _variance, array, window, as_mask(where, array.shape), correction=as_correction(correction)
+    )
 
 
 def std_pool(
@@ -100,6 +105,7 @@ def std_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     correction: int = 0,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by taking the standard deviation of each window.
 
@@ -110,8 +116,8 @@ def std_pool(
 
     - Where the deviation is 0 so is the gradient. A NaN makes its window NaN.
     - Two passes: deviations are taken from the window's own mean, so nothing cancels where the mean is large.
-    - Elements are counted without padding. A window of padding only gives 0; one of a single element gives
-      NaN with `correction=1`, as in `jnp.std`.
+    - Padding, and what `where` masks, is no element. A window of nothing else gives 0; one of a single
+      element gives NaN with `correction=1`, as in `jnp.std`.
     - float16 and bfloat16 are computed in float32 and rounded once.
 
     Args:
@@ -127,6 +133,8 @@ def std_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       correction: 0, or 1 to divide by one less, as for a sample.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The standard deviations, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and
@@ -158,7 +166,9 @@ def std_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    return on_each_device(_deviation, array, window, correction=as_correction(correction))
+    return on_each_device(
+        _deviation, array, window, as_mask(where, array.shape), correction=as_correction(correction)
+    )
 
 
 def as_correction(correction: int) -> int:
@@ -171,13 +181,13 @@ def as_correction(correction: int) -> int:
 
 
 @functools.partial(jax.jit, static_argnames="correction", inline=True)
-def _variance(inputs: Array, window: Window, *, correction: int) -> Array:
-    return _wide_variance(inputs, window, correction).astype(inputs.dtype)
+def _variance(inputs: Array, window: Window, mask: Array | None, *, correction: int) -> Array:
+    return _wide_variance(inputs, window, mask, correction).astype(inputs.dtype)
 
 
 @functools.partial(jax.jit, static_argnames="correction", inline=True)
-def _deviation(inputs: Array, window: Window, *, correction: int) -> Array:
-    return deviation(_wide_variance(inputs, window, correction)).astype(inputs.dtype)
+def _deviation(inputs: Array, window: Window, mask: Array | None, *, correction: int) -> Array:
+    return deviation(_wide_variance(inputs, window, mask, correction)).astype(inputs.dtype)
 
 
 def deviation(variance: Array) -> Array:
@@ -187,8 +197,17 @@ def deviation(variance: Array) -> Array:
     return jnp.where(zero, lax.full_like(root, 0), root)
 
 
-def _wide_variance(inputs: Array, window: Window, correction: int) -> Array:
+def _wide_variance(inputs: Array, window: Window, mask: Array | None, correction: int) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
+    if mask is None:
+        counts, total = _spread(wide, window)
+    else:
+        counts, total = _valid_spread(masked(wide, mask, 0), window, along_pooled(mask, wide, window))
+    return jnp.where(counts > 0, total / (counts - correction), lax.full_like(total, 0))
+
+
+def _spread(wide: Array, window: Window) -> tuple[Array, Array]:
+    """The number of elements, and the sum of their squared deviations."""
     mean, total, counts = wide, lax.full_like(wide, 0), jnp.ones((1,) * wide.ndim, wide.dtype)
     for part in window.by_axis(3):
         # What lies within is as far from its own mean as it was, and this from that of all.
@@ -198,7 +217,19 @@ def _wide_variance(inputs: Array, window: Window, correction: int) -> Array:
         if inner is not wide:
             total = window_sum(within, part) + counts * total
         counts *= cell_counts(part, "elements", wide.dtype)
-    return jnp.where(counts > 0, total / (counts - correction), lax.full_like(total, 0))
+    return counts, total
+
+
+def _valid_spread(wide: Array, window: Window, valid: Array) -> tuple[Array, Array]:
+    """The same of the valid elements; the others are 0."""
+    total, counts = lax.full_like(wide, 0), valid.astype(wide.dtype)
+    mean = wide
+    for part in window.by_axis(3):
+        within, inner, weights = total, mean, jnp.broadcast_to(counts, mean.shape)
+        counts = window_sum(counts, part)
+        mean = window_sum(weights * inner, part) / jnp.maximum(counts, 1)
+        total = window_sum(within, part) + weighted_sum(weights, inner, mean, part, squared_deviation)
+    return counts, total
 
 
 def squared_deviation(element: Array, mean: Array) -> Array:

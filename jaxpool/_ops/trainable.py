@@ -13,12 +13,11 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers
-from jaxpool._lowering.divisors import cell_counts
-from jaxpool._ops._arrays import as_bool, as_parameter, as_real, channels_of
+from jaxpool._ops._arrays import as_bool, as_mask, as_parameter, as_real, channels_of, masked, valid_counts
 from jaxpool._ops._taps import correlate
+from jaxpool._ops.max_min import extreme
+from jaxpool._ops.sum_avg import add, average
 from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives.select import select
-from jaxpool._primitives.sum import window_sum
 from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
@@ -35,6 +34,7 @@ def subsample_pool(
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
     activation: bool = False,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by LeNet's trainable subsampling: the sum of each window, times a coefficient, plus a bias.
 
@@ -45,7 +45,8 @@ def subsample_pool(
 
     where $f(u) = 1.7159 \tanh(2 u / 3)$ with `activation`, and $f(u) = u$ without.
 
-    - Padding is no element: a window of nothing else gives $f(b)$, and no gradient to the inputs.
+    - Padding, and what `where` masks, is no element: a window of nothing else gives $f(b)$, and no gradient
+      to the inputs.
     - NaN and infinities reach the windows that contain them and no others.
     - float16 and bfloat16 are computed in float32, forward and backward, and rounded once.
 
@@ -65,6 +66,8 @@ def subsample_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       activation: whether to apply LeNet's scaled hyperbolic tangent.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       An array of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools promote as
@@ -100,7 +103,8 @@ def subsample_pool(
         for name, value in (("coefficient", coefficient), ("bias", bias))
     ]
     activation = as_bool("activation", activation)
-    return on_each_device(_subsample, array, window, values=values, activation=activation)
+    mask = as_mask(where, array.shape)
+    return on_each_device(_subsample, array, window, mask, values=values, activation=activation)
 
 
 def mixed_pool(
@@ -113,6 +117,7 @@ def mixed_pool(
     window_dilation: Sequence[SupportsIndex] | None = None,
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by mixing the maximum and the average of each window in a proportion that is learned.
 
@@ -121,7 +126,8 @@ def mixed_pool(
     $$ y = \alpha \max_i x_i + (1 - \alpha) \frac{1}{n} \sum_i x_i. $$
 
     - The gradient of the maximum goes to the first of ties, in row-major order. A NaN makes its window NaN.
-    - Padding is no element, and not counted: a window of nothing else gives 0 and no gradient.
+    - Padding, and what `where` masks, is no element, and not counted: a window of nothing else gives 0 and no
+      gradient.
     - Nothing keeps $\alpha$ between 0 and 1.
     - float16 and bfloat16 are computed in float32, forward and backward, and rounded once.
 
@@ -138,6 +144,8 @@ def mixed_pool(
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The mixtures, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
@@ -170,7 +178,7 @@ def mixed_pool(
         channel_axis=channel_axis,
     )
     value = as_parameter("alpha", alpha, array.ndim, channels_of(array, channel_axis))
-    return on_each_device(_mixed, array, window, values=(value,))
+    return on_each_device(_mixed, array, window, as_mask(where, array.shape), values=(value,))
 
 
 def gated_pool(
@@ -183,6 +191,7 @@ def gated_pool(
     window_dilation: Sequence[SupportsIndex] | None = None,
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by mixing the maximum and the average of each window in a proportion that it decides itself.
 
@@ -192,7 +201,8 @@ def gated_pool(
     $$ y = \sigma(\omega^\top x) \max_i x_i + \big( 1 - \sigma(\omega^\top x) \big) \frac{1}{n} \sum_i x_i. $$
 
     - The gradient of the maximum goes to the first of ties, in row-major order. A NaN makes its window NaN.
-    - Padding is no element, and not counted: a window of nothing else gives 0 and no gradient.
+    - Padding, and what `where` masks, is no element, and not counted: a window of nothing else gives 0 and no
+      gradient.
     - float16 and bfloat16 are computed in float32, forward and backward, and rounded once.
 
     Args:
@@ -209,6 +219,8 @@ def gated_pool(
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
+        no element, and without harm if it is NaN.
 
     Returns:
       The mixtures, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
@@ -242,7 +254,7 @@ def gated_pool(
     )
     sizes = as_integers("window_shape", window_shape, minimum=1)
     values = _as_gate(gate, sizes, array.ndim, channels_of(array, channel_axis))
-    return on_each_device(_gated, array, window, values=values)
+    return on_each_device(_gated, array, window, as_mask(where, array.shape), values=values)
 
 
 def _as_gate(
@@ -257,30 +269,32 @@ def _as_gate(
 
 
 @functools.partial(jax.jit, static_argnames="activation", inline=True)
-def _subsample(inputs: Array, window: Window, coefficient: Array, bias: Array, *, activation: bool) -> Array:
+def _subsample(
+    inputs: Array, window: Window, mask: Array | None, coefficient: Array, bias: Array, *, activation: bool
+) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    total = window_sum(wide, window) * coefficient.astype(wide.dtype) + bias.astype(wide.dtype)
+    total = add(wide, window, mask) * coefficient.astype(wide.dtype) + bias.astype(wide.dtype)
     if activation:
         total = 1.7159 * jnp.tanh(total * (2 / 3))
     return total.astype(inputs.dtype)
 
 
 @functools.partial(jax.jit, inline=True)
-def _mixed(inputs: Array, window: Window, alpha: Array) -> Array:
+def _mixed(inputs: Array, window: Window, mask: Array | None, alpha: Array) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    return _mix(wide, window, alpha.astype(wide.dtype)).astype(inputs.dtype)
+    return _mix(wide, window, mask, alpha.astype(wide.dtype)).astype(inputs.dtype)
 
 
 @functools.partial(jax.jit, inline=True)
-def _gated(inputs: Array, window: Window, *gate: Array) -> Array:
+def _gated(inputs: Array, window: Window, mask: Array | None, *gate: Array) -> Array:
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    share = jax.nn.sigmoid(correlate(wide, window, gate))
-    return _mix(wide, window, share).astype(inputs.dtype)
+    share = jax.nn.sigmoid(correlate(masked(wide, mask, 0), window, gate))
+    return _mix(wide, window, mask, share).astype(inputs.dtype)
 
 
-def _mix(wide: Array, window: Window, share: Array) -> Array:
+def _mix(wide: Array, window: Window, mask: Array | None, share: Array) -> Array:
     """So much of windows' maxima, and the rest of their averages."""
-    largest = select(wide, window, "max")
-    some = cell_counts(window, "elements", np.dtype(np.int32)) > 0
+    largest = extreme(wide, window, mask, order="max")
+    some = valid_counts(wide, window, mask, np.dtype(np.int32)) > 0
     largest = jnp.where(some, largest, lax.full_like(largest, 0))
-    return share * largest + (1 - share) * window_sum(wide, window, "elements")
+    return share * largest + (1 - share) * average(wide, window, mask, divisor="elements")

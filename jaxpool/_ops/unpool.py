@@ -14,7 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers
-from jaxpool._ops._arrays import as_array, mean_dtype
+from jaxpool._ops._arrays import along_pooled, as_array, as_mask, masked, mean_dtype
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.move import move
 from jaxpool._primitives.sum import window_spread
@@ -28,6 +28,7 @@ def max_unpool(
     output_shape: Sequence[SupportsIndex],
     *,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Puts each value where its index says, and 0 everywhere else: a partial inverse of max pooling.
 
@@ -40,7 +41,8 @@ def max_unpool(
 
     - A position that several windows name takes the last of them, as an assignment in NumPy would, on every
       platform and in every run; the gradient goes to that one. (PyTorch does not say which it takes.)
-    - An index outside the spatial block, such as the -1 of an empty window, is dropped, with its value.
+    - An index outside the spatial block, such as the -1 of an empty window, is dropped, with its value; so is
+      what `where` masks.
     - Values are moved and not computed with: NaN and infinities arrive as they are.
 
     Args:
@@ -50,6 +52,7 @@ def max_unpool(
       output_shape: the spatial shape of the result, such as `(28, 28)`; as many axes of `values` are spatial.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `values`; a value where it is `False` is put nowhere.
 
     Returns:
       An array of shape `(*batch, *output_shape, channels)` and of the values' dtype.
@@ -77,6 +80,7 @@ def max_unpool(
     if not lengths:
         raise ValueError("output_shape must have at least one entry, got an empty sequence.")
     refuse_layout()
+    positions = masked(positions, as_mask(where, array.shape, "values"), -1)
     return _unpool_max(array, positions, lengths, spatial_axes(array.ndim, len(lengths), channel_axis))
 
 
@@ -90,6 +94,7 @@ def avg_unpool(
     window_dilation: Sequence[SupportsIndex] | None = None,
     ceil_mode: bool = False,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Gives each cell the average of the windows that it is in: a partial inverse of average pooling.
 
@@ -100,7 +105,7 @@ def avg_unpool(
     Where windows tile the array each value is repeated, and `avg_pool` with the same arguments gives the
     values back.
 
-    - A cell that is in no window is 0.
+    - A cell that is in no window, or in none that `where` leaves, is 0.
     - float16 and bfloat16 are added and divided in float32, forward and backward, and rounded once.
     - NaN and infinities reach the cells of their window and no others.
 
@@ -115,6 +120,7 @@ def avg_unpool(
       ceil_mode: whether the pool's size is rounded up, as PyTorch and ONNX do.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `values`; a value where it is `False` is put nowhere.
 
     Returns:
       An array of shape `(*batch, *output_shape, channels)` and of the values' dtype; integers and bools
@@ -158,7 +164,7 @@ def avg_unpool(
             f"returns, got {array.shape}."
         )
     refuse_layout()
-    return _unpool_average(array, window)
+    return _unpool_average(array, window, as_mask(where, array.shape, "values"))
 
 
 @functools.partial(jax.jit, static_argnums=(2, 3), inline=True)
@@ -186,11 +192,15 @@ def _flat(array: Array, spatial: tuple[int, ...]) -> Array:
 
 
 @functools.partial(jax.jit, inline=True)
-def _unpool_average(values: Array, window: Window) -> Array:
+def _unpool_average(values: Array, window: Window, mask: Array | None) -> Array:
     dtype = mean_dtype(values)
-    received = window_spread(values.astype(accumulation_dtype(dtype)), window)
-    covers = lax.full((1,) * values.ndim, 1, np.int32)
-    for d, axis in window.pooled.items():
-        others = tuple(e for e in range(values.ndim) if e != d)
-        covers = covers * np.expand_dims(axis.cover_counts().astype(np.int32), others)
+    wide = masked(values.astype(accumulation_dtype(dtype)), mask, 0)
+    if mask is None:
+        covers = lax.full((1,) * values.ndim, 1, np.int32)
+        for d, axis in window.pooled.items():
+            others = tuple(e for e in range(values.ndim) if e != d)
+            covers = covers * np.expand_dims(axis.cover_counts().astype(np.int32), others)
+    else:
+        covers = window_spread(along_pooled(mask, values, window).astype(np.int32), window)
+    received = window_spread(wide, window)
     return (received / jnp.maximum(covers, 1).astype(received.dtype)).astype(dtype)

@@ -10,9 +10,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import as_real
+from jaxpool._ops._arrays import as_real, masked
 from jaxpool._ops._tokens import pool_tokens, sum_outer
-from jaxpool._ops.whole import masked
 
 # The least that vectors are divided by, as in `torch.nn.functional.normalize`.
 _SHORTEST = 1e-12

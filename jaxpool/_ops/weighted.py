@@ -11,9 +11,17 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import along_pooled, as_array, as_broadcastable, as_real, mean_dtype
-from jaxpool._ops.smooth import as_temperature, or_one, soft_average
-from jaxpool._ops.whole import masked, pool_whole, valid_counts
+from jaxpool._ops._arrays import (
+    along_pooled,
+    as_array,
+    as_broadcastable,
+    as_real,
+    masked,
+    mean_dtype,
+    valid_counts,
+)
+from jaxpool._ops._smooth import as_temperature, or_one, soft_average
+from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_sum
 from jaxpool._window import Window

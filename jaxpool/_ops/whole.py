@@ -7,18 +7,15 @@ from collections.abc import Callable, Sequence
 from typing import SupportsIndex
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_axes, static_length
-from jaxpool._ops._arrays import along_pooled, as_array, as_bool, as_mask, as_real
+from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real
+from jaxpool._ops._smooth import as_temperature, order_of_norm
 from jaxpool._ops.max_min import as_ordered, extreme
-from jaxpool._ops.smooth import as_temperature, logsumexp, lp_norm, order_of_norm
+from jaxpool._ops.smooth import lp, smooth_maximum
 from jaxpool._ops.sum_avg import add, average
-from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives.sum import window_sum
 from jaxpool._shards import by_partitioner
 from jaxpool._window import Axis, Window
 
@@ -348,28 +345,9 @@ def _extreme(order: str) -> _Pool:
 
 @functools.cache
 def _norm(p: float) -> _Pool:
-    def pool(inputs: Array, window: Window, mask: Array | None) -> Array:
-        return lp_norm(masked(inputs, mask, 0), window, p).astype(inputs.dtype)
-
-    return pool
+    return functools.partial(lp, p=p)
 
 
 @functools.cache
 def _smooth_maximum(temperature: float, mean: bool) -> _Pool:
-    def pool(inputs: Array, window: Window, mask: Array | None) -> Array:
-        wide = masked(inputs, mask, -np.inf).astype(accumulation_dtype(inputs.dtype))
-        counts = valid_counts(inputs, window, mask, wide.dtype) if mean else None
-        return logsumexp(wide, window, temperature, counts).astype(inputs.dtype)
-
-    return pool
-
-
-def valid_counts(inputs: Array, window: Window, mask: Array | None, dtype: np.dtype) -> Array:
-    """How many elements take part."""
-    valid = jnp.ones((1,) * inputs.ndim, np.bool_) if mask is None else mask
-    return window_sum(along_pooled(valid, inputs, window).astype(dtype), window)
-
-
-def masked(inputs: Array, mask: Array | None, value: float) -> Array:
-    """The inputs, with a value in place of those that take no part."""
-    return inputs if mask is None else jnp.where(mask, inputs, lax.full_like(inputs, value))
+    return functools.partial(smooth_maximum, temperature=temperature, mean=mean)

@@ -109,7 +109,7 @@ def avg_vjp(
     return sum_vjp(shares, input_shape, where=where, dtype=dtype or cotangent.dtype, **geometry)
 
 
-def window_jvp(gradient, inputs, tangent, *arguments, dtype=None, **options):
+def window_jvp(gradient, inputs, tangent, *arguments, where=None, dtype=None, **options):
     """Tangent of a pool whose function has `gradient(elements)`: its product with the tangents."""
     inputs, tangent = np.asarray(inputs), np.asarray(tangent)
     layout = regular(inputs.shape, *arguments, **options)
@@ -117,13 +117,13 @@ def window_jvp(gradient, inputs, tangent, *arguments, dtype=None, **options):
     rows, tangent_rows = layout.rows(inputs.astype(wide)), layout.rows(tangent.astype(wide))
     results = layout.empty(wide)
     with np.errstate(all="ignore"):
-        for place, positions in each_window(layout, inputs.shape):
+        for place, positions in each_window(layout, inputs.shape, where):
             at = place[0], positions
             results[place] = np.sum(gradient(rows[at]) * tangent_rows[at])
     return layout.results(results, tangent.dtype if dtype is None else dtype)
 
 
-def window_vjp(gradient, inputs, cotangent, *arguments, dtype=None, **options):
+def window_vjp(gradient, inputs, cotangent, *arguments, where=None, dtype=None, **options):
     """Cotangent of a pool whose function has `gradient(elements)`: each element receives its share."""
     inputs = np.asarray(inputs)
     layout = regular(inputs.shape, *arguments, **options)
@@ -132,7 +132,7 @@ def window_vjp(gradient, inputs, cotangent, *arguments, dtype=None, **options):
     def share(row, positions):
         return gradient(rows[row, positions])
 
-    return distribute(share, cotangent, inputs.shape, layout, dtype=dtype)
+    return distribute(share, cotangent, inputs.shape, layout, where=where, dtype=dtype)
 
 
 def distribute(share, cotangent, input_shape, layout, *, where=None, dtype=None):

@@ -11,18 +11,19 @@ from tests.reference.layout import Layout, reduce_windows, row_count, select_win
 from tests.reference.windows import lowest, total
 
 
-def adaptive_max_pool(inputs, output_shape, *, channel_axis=-1):
+def adaptive_max_pool(inputs, output_shape, *, channel_axis=-1, where=None):
     """The largest element of each bin, and its flat position, as `max_pool`."""
-    return _maximum(inputs, adaptive(np.shape(inputs), output_shape, channel_axis))
+    return _maximum(inputs, adaptive(np.shape(inputs), output_shape, channel_axis), where)
 
 
-def adaptive_avg_pool(inputs, output_shape, *, channel_axis=-1, dtype=None):
-    """The average of each bin."""
-    return _average(inputs, adaptive(np.shape(inputs), output_shape, channel_axis), dtype)
+def adaptive_avg_pool(inputs, output_shape, *, channel_axis=-1, where=None, dtype=None):
+    """The average of each bin, 0 where `where` leaves nothing of it."""
+    return _average(inputs, adaptive(np.shape(inputs), output_shape, channel_axis), dtype, where)
 
 
-def adaptive_avg_vjp(cotangent, input_shape, output_shape, *, channel_axis=-1, dtype=None):
-    return _average_vjp(cotangent, input_shape, adaptive(input_shape, output_shape, channel_axis), dtype)
+def adaptive_avg_vjp(cotangent, input_shape, output_shape, *, channel_axis=-1, where=None, dtype=None):
+    layout = adaptive(input_shape, output_shape, channel_axis)
+    return _average_vjp(cotangent, input_shape, layout, dtype, where)
 
 
 def fractional_max_pool(inputs, *arguments, **options):
@@ -39,21 +40,24 @@ def fractional_avg_vjp(cotangent, input_shape, *arguments, dtype=None, **options
     return _average_vjp(cotangent, input_shape, fractional(input_shape, *arguments, **options), dtype)
 
 
-def _maximum(inputs, layout):
-    return select_windows(np.argmax, lowest(np.asarray(inputs).dtype), inputs, layout)
+def _maximum(inputs, layout, where=None):
+    return select_windows(np.argmax, lowest(np.asarray(inputs).dtype), inputs, layout, where=where)
 
 
 def _mean(elements):
     return total(elements) / max(len(elements), 1)
 
 
-def _average(inputs, layout, dtype):
+def _average(inputs, layout, dtype, where=None):
     inputs, dtype = averaged(inputs, dtype)
-    return reduce_windows(_mean, inputs, layout, dtype=dtype)
+    return reduce_windows(_mean, inputs, layout, dtype=dtype, where=where)
 
 
-def _average_vjp(cotangent, input_shape, layout, dtype):
-    return distribute(lambda row, at: 1 / max(len(at), 1), cotangent, input_shape, layout, dtype=dtype)
+def _average_vjp(cotangent, input_shape, layout, dtype, where=None):
+    def share(row, at):
+        return 1 / max(len(at), 1)
+
+    return distribute(share, cotangent, input_shape, layout, where=where, dtype=dtype)
 
 
 def adaptive(shape, output_shape, channel_axis=-1):

@@ -8,8 +8,16 @@ from tests.reference.arrays import averaged
 from tests.reference.windows import max_pool
 
 
-def blur_pool(inputs, filter_size=3, strides=(2, 2), padding="REFLECT", *, channel_axis=-1, dtype=None):
-    """A product of binomial filters around every so manieth cell."""
+def blur_pool(
+    inputs, filter_size=3, strides=(2, 2), padding="REFLECT", *, channel_axis=-1, where=None, dtype=None
+):
+    """A product of binomial filters around every so manieth cell, of those that `where` leaves."""
+    if where is not None:
+        where = np.broadcast_to(where, np.shape(inputs))
+        arguments = filter_size, strides, padding
+        blurred = blur_pool(np.where(where, inputs, 0), *arguments, channel_axis=channel_axis, dtype=dtype)
+        missing = blur_pool((~where).astype(float), *arguments, channel_axis=channel_axis)
+        return np.where(missing < 1, blurred / np.maximum(1 - missing, 1e-9), 0).astype(blurred.dtype)
     inputs, dtype = averaged(inputs, dtype)
     channels_last = inputs if channel_axis is None else np.moveaxis(inputs, channel_axis, -1)
     array = channels_last[..., None] if channel_axis is None else channels_last
@@ -52,10 +60,15 @@ def max_blur_pool(
     filter_size=3,
     blur_padding="REFLECT",
     channel_axis=-1,
+    where=None,
     **options,
 ):
-    maxima = max_pool(inputs, window_shape, None, padding, channel_axis=channel_axis, **options)[0]
-    return blur_pool(maxima, filter_size, strides, blur_padding, channel_axis=channel_axis)
+    options |= {"channel_axis": channel_axis}
+    maxima = max_pool(inputs, window_shape, None, padding, where=where, **options)[0]
+    if where is not None:
+        inside = np.broadcast_to(where, np.shape(inputs))
+        where = max_pool(inside, window_shape, None, padding, **options)[0]
+    return blur_pool(maxima, filter_size, strides, blur_padding, channel_axis=channel_axis, where=where)
 
 
 def polyphase_pool(inputs, strides, *, p=2.0, channel_axis=-1):

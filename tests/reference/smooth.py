@@ -46,9 +46,10 @@ def stochastic_choices(inputs, *arguments, **options):
     return np.stack([layout.results(chance, np.float64) for chance in chances], axis=-1)
 
 
-def _pool(function, inputs, *arguments, dtype, **options):
+def _pool(function, inputs, *arguments, dtype, where=None, **options):
     inputs, dtype = averaged(inputs, dtype)
-    return reduce_windows(function, inputs, regular(inputs.shape, *arguments, **options), dtype=dtype)
+    layout = regular(inputs.shape, *arguments, **options)
+    return reduce_windows(function, inputs, layout, dtype=dtype, where=where)
 
 
 def lp(elements, p=2.0):

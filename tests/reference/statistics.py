@@ -29,9 +29,10 @@ def std_pool(inputs, *arguments, correction=0, dtype=None, **options):
     return _pool(lambda elements: std(elements, correction), inputs, *arguments, dtype=dtype, **options)
 
 
-def _pool(function, inputs, *arguments, dtype, **options):
+def _pool(function, inputs, *arguments, dtype, where=None, **options):
     inputs, dtype = averaged(inputs, dtype)
-    return reduce_windows(function, inputs, regular(inputs.shape, *arguments, **options), dtype=dtype)
+    layout = regular(inputs.shape, *arguments, **options)
+    return reduce_windows(function, inputs, layout, dtype=dtype, where=where)
 
 
 def _order_statistics(elements, q):

@@ -94,7 +94,7 @@ def mixture(elements, share):
     return share * np.max(elements) + (1 - share) * np.mean(elements)
 
 
-def _pool(function, inputs, others, parameters, *arguments, dtype, channel_axis=-1, **options):
+def _pool(function, inputs, others, parameters, *arguments, dtype, channel_axis=-1, where=None, **options):
     inputs, dtype = averaged(inputs, dtype)
     layout = regular(inputs.shape, *arguments, channel_axis=channel_axis, **options)
     found = windows(inputs.shape, *arguments, channel_axis=channel_axis, **options)
@@ -103,8 +103,9 @@ def _pool(function, inputs, others, parameters, *arguments, dtype, channel_axis=
     channels = 1 if channel_axis is None else inputs.shape[channel_axis]
     parameters = [np.broadcast_to(np.asarray(a, np.float64), (channels,)) for a in parameters]
     results = layout.empty(np.float64)
-    for (row, column), positions in each_window(layout, inputs.shape):
-        taps = [tap for tap, _ in found[column][0]]
+    for (row, column), positions in each_window(layout, inputs.shape, where):
+        kept = set(positions.tolist())
+        taps = [tap for tap, position in found[column][0] if position in kept]
         channel = row // (len(rows) // channels)
         here = [a[channel] for a in parameters]
         results[row, column] = function(rows[row, positions], taps, [a[row, positions] for a in others], here)

@@ -43,17 +43,21 @@ def _winners(indices, output_shape, channel_axis):
     return [(row, position, column) for (row, position), column in winners.items()]
 
 
-def avg_unpool(values, output_shape, window_shape, *arguments, channel_axis=-1, dtype=None, **options):
-    """Each cell is the mean of the values of the windows that contain it, 0 where none does."""
+def avg_unpool(
+    values, output_shape, window_shape, *arguments, where=None, channel_axis=-1, dtype=None, **options
+):
+    """Each cell is the mean of the values that `where` leaves of the windows that contain it, or 0."""
     values, dtype = averaged(values, dtype)
     shape = with_spatial_shape(values.shape, output_shape, channel_axis)
     layout = regular(shape, window_shape, *arguments, channel_axis=channel_axis, **options)
     check_shape("values", values, layout.shape)
     rows = layout.rows(values)
     means = np.zeros(layout.rows(np.zeros(shape)).shape, rows.dtype)
+    kept = layout.rows(np.broadcast_to(True if where is None else where, values.shape))
     with np.errstate(invalid="ignore"):  # of infinities of both signs
         for (row, position), columns in _containing(layout, shape).items():
-            means[row, position] = np.mean(rows[row, columns])
+            columns = [column for column in columns if kept[row, column]]
+            means[row, position] = np.mean(rows[row, columns]) if columns else 0
     return from_rows(rounded(means, dtype), shape, channel_axis)
 
 
