@@ -42,6 +42,7 @@ FAMILIES = {
         "gated_pool": "jaxpool.gated_pool(photo, gate, (6, 6), (6, 6))",
         "gem_pool": "jaxpool.gem_pool(photo, jnp.array(8.0), (6, 6), (6, 6))",
         "global_gem_pool": "jaxpool.global_gem_pool(photo, jnp.array(8.0), (0, 1))",
+        "global_mixed_pool": "jaxpool.global_mixed_pool(photo, jnp.array(0.5), (0, 1))",
         "detail_preserving_pool": "jaxpool.detail_preserving_pool(photo, 0.0, 3.0, (6, 6), (6, 6))",
         "lip_pool": "jaxpool.lip_pool(photo, logits, (6, 6), (6, 6))",
         "attention_pool": "jaxpool.attention_pool(photo, query, eye, eye, eye, out, axis=(0, 1))",
@@ -92,6 +93,7 @@ FAMILIES = {
         "global_topk_pool": "jaxpool.global_topk_pool(photo, 40)",
         "global_weighted_avg_pool": "jaxpool.global_weighted_avg_pool(photo, jnp.exp(logits), (0, 1))",
         "global_sqrt_n_pool": "jaxpool.global_sqrt_n_pool(photo, (0, 1))",
+        "global_rank_pool": "jaxpool.global_rank_pool(photo, keepdims=True)",
         "statistics_pool": "jaxpool.statistics_pool(photo, (0, 1)).reshape(1, 2, 3)",
         "attentive_statistics_pool": (
             "jaxpool.attentive_statistics_pool(photo, logits, (0, 1)).reshape(1, 2, 3)"

@@ -1,6 +1,7 @@
 """Pooling for JAX: complete, exact and fast."""
 
 from jaxpool import analysis as analysis
+from jaxpool import convert as convert
 from jaxpool import morphology as morphology
 from jaxpool import sharding as sharding
 from jaxpool._ops.adaptive import adaptive_avg_pool as adaptive_avg_pool
@@ -62,6 +63,7 @@ from jaxpool._ops.spread import var_pool as var_pool
 from jaxpool._ops.sum_avg import avg_pool as avg_pool
 from jaxpool._ops.sum_avg import sum_pool as sum_pool
 from jaxpool._ops.trainable import gated_pool as gated_pool
+from jaxpool._ops.trainable import global_mixed_pool as global_mixed_pool
 from jaxpool._ops.trainable import mixed_pool as mixed_pool
 from jaxpool._ops.trainable import subsample_pool as subsample_pool
 from jaxpool._ops.unpool import avg_unpool as avg_unpool
@@ -69,6 +71,7 @@ from jaxpool._ops.unpool import max_unpool as max_unpool
 from jaxpool._ops.vlad import netvlad_pool as netvlad_pool
 from jaxpool._ops.wavelet import wavelet_pool as wavelet_pool
 from jaxpool._ops.wavelet import wavelet_unpool as wavelet_unpool
+from jaxpool._ops.weighted import global_rank_pool as global_rank_pool
 from jaxpool._ops.weighted import global_soft_pool as global_soft_pool
 from jaxpool._ops.weighted import global_sqrt_n_pool as global_sqrt_n_pool
 from jaxpool._ops.weighted import global_weighted_avg_pool as global_weighted_avg_pool

@@ -104,6 +104,7 @@ _LEARNED = {
         sized=True,
     ),
     "mixed_pool": Learned({"alpha": lambda s, n: Start((), constant(0.5))}),
+    "global_mixed_pool": Learned({"alpha": lambda s, n: Start((), constant(0.5))}),
     "gated_pool": Learned({"gate": lambda s, n: Start(s["window_shape"], zeros)}),
     "gem_pool": Learned({"p": lambda s, n: Start((), constant(3.0))}),
     "global_gem_pool": Learned({"p": lambda s, n: Start((), constant(3.0))}),

@@ -287,12 +287,16 @@ SAMPLING = (
 def _global_gem(name, shape, masked=False, **options):
     if masked:
         options["where"] = np.random.RandomState(0).rand(*shape) > 0.4
-    function = Function(
-        "global_gem_pool",
-        lambda inputs: jaxpool.global_gem_pool(inputs, 3 + mean_of(inputs, jnp), **options),
-        lambda inputs, **more: reference.global_gem_pool(inputs, 3 + mean_of(inputs, np), **options, **more),
-    )
-    return Group(f"gem {name}", shape, (function,))
+
+    def with_parameter(pool, first):
+        return Function(
+            pool,
+            lambda inputs: getattr(jaxpool, pool)(inputs, first + mean_of(inputs, jnp), **options),
+            lambda inputs: getattr(reference, pool)(inputs, first + mean_of(inputs, np), **options),
+        )
+
+    functions = with_parameter("global_gem_pool", 3), with_parameter("global_mixed_pool", 0.2)
+    return Group(f"gem {name}", shape, functions)
 
 
 GEM = (

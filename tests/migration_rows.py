@@ -199,6 +199,7 @@ ROWS = {
         "torch.cat([x] + [F.interpolate(F.adaptive_avg_pool2d(x, n), x.shape[2:], "
         'mode="bilinear") for n in (1, 2, 3, 6)], 1)': Row((2,)),
         "torch.cat([x] + [F.max_pool2d(x, n, 1, n // 2) for n in (5, 9, 13)], 1)": Row((2,)),
+        "torch.lerp(x.mean((2, 3)), x.amax((2, 3)), 0.5)": Row((2,)),
         "nn.AdaptiveAvgPool2d((None, 1))(x)": Row((2,)),
         "nn.AdaptiveAvgPool2d((1, None))(x)": Row((2,)),
     },

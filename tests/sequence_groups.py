@@ -31,8 +31,8 @@ def bound(name, *arguments, **options):
     ]
 
 
-def _linear(name, *arguments, result="mean", **options):
-    return linear(name, *bound(name, *arguments, **options), result=result)
+def _linear(name, *arguments, result="mean", special=True, **options):
+    return linear(name, *bound(name, *arguments, **options), result=result, special=special)
 
 
 def _of_elements(name, *arguments, oracle=None, **options):
@@ -86,6 +86,7 @@ SEQUENCES = (
             _topk(2, where=_PADDED),
             _linear("global_weighted_avg_pool", np.float32([[0], [1], [2], [3], [4]]), where=_PADDED),
             _linear("global_sqrt_n_pool", where=_PADDED),
+            _linear("global_rank_pool", where=_PADDED, special=False),
         ),
     ),
     Group(
@@ -98,6 +99,7 @@ SEQUENCES = (
             _topk(5),
             beside("global_weighted_avg_pool", _weights, axis=(1, 0), where=_OF_CHANNELS),
             _linear("global_sqrt_n_pool", keepdims=True),
+            _linear("global_rank_pool", axis=2, keepdims=True, special=False),
         ),
     ),
     Group(

@@ -78,6 +78,7 @@ SETTINGS = {
 WEIGHTS = {
     "SubsamplePool": {"coefficient": np.full(3, 0.25), "bias": np.zeros(3)},
     "MixedPool": {"alpha": np.full((), 0.5)},
+    "GlobalMixedPool": {"alpha": np.full((), 0.5)},
     "GatedPool": {"gate": np.zeros((2, 2))},
     "Dilate": {"kernel": np.zeros((2, 2))},
     "Erode": {"kernel": np.zeros((2, 2))},
@@ -117,6 +118,7 @@ SETTINGS |= {name: {"output_shape": [3, 1]} for name in REGIONS}
 SETTINGS["MultiscaleRoiAlign"] |= {"image_shape": [8, 8]}
 SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Global")}
 SETTINGS |= {"GlobalFirstPool": {"axis": 2}, "GlobalLastPool": {"axis": -2}, "GlobalTopkPool": {"k": 3}}
+SETTINGS["GlobalRankPool"] = {"axis": 2}
 SETTINGS["GlobalQuantilePool"] |= {"q": 0.3}
 SETTINGS |= {name: {"axis": [2, 1]} for name in ("StatisticsPool", "AttentiveStatisticsPool")}
 SEGMENTED = [name for name in POOLS if name.startswith("Segment")]

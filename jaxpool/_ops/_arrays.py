@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxpool._arguments import static_length
+from jaxpool._arguments import as_axes, static_length
 from jaxpool._lowering.divisors import cell_counts
 from jaxpool._primitives.sum import window_sum
 from jaxpool._window import Window
@@ -112,3 +112,9 @@ def channels_of(array: Array, channel_axis: int | None) -> tuple[int, Any] | Non
         return None
     dimension = channel_axis % array.ndim
     return dimension, array.shape[dimension]
+
+
+def unpooled_channels(array: Array, axis: Any) -> tuple[int, Any] | None:
+    """The last dimension and its length; `None` where it is one of the axes that are pooled."""
+    last = array.ndim - 1
+    return None if last in as_axes(axis, array.ndim) else channels_of(array, last)

@@ -12,8 +12,16 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._arguments import as_axes
-from jaxpool._ops._arrays import as_mask, as_number, as_parameter, as_real, channels_of, masked, valid_counts
+from jaxpool._ops._arrays import (
+    as_mask,
+    as_number,
+    as_parameter,
+    as_real,
+    channels_of,
+    masked,
+    unpooled_channels,
+    valid_counts,
+)
 from jaxpool._ops._smooth import logsumexp
 from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
@@ -155,9 +163,7 @@ def global_gem_pool(
       `p` starts at 3.
     """
     array = as_real("inputs", inputs)
-    last = array.ndim - 1
-    channels = None if last in as_axes(axis, array.ndim) else channels_of(array, last)
-    exponent = as_parameter("p", p, array.ndim, channels)
+    exponent = as_parameter("p", p, array.ndim, unpooled_channels(array, axis))
     return pool_whole(array, _whole(_as_eps(eps)), axis, where, keepdims, exponent)
 
 

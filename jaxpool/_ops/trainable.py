@@ -13,10 +13,20 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers
-from jaxpool._ops._arrays import as_bool, as_mask, as_parameter, as_real, channels_of, masked, valid_counts
+from jaxpool._ops._arrays import (
+    as_bool,
+    as_mask,
+    as_parameter,
+    as_real,
+    channels_of,
+    masked,
+    unpooled_channels,
+    valid_counts,
+)
 from jaxpool._ops._taps import correlate
 from jaxpool._ops.max_min import extreme
 from jaxpool._ops.sum_avg import add, average
+from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
@@ -179,6 +189,59 @@ def mixed_pool(
     )
     value = as_parameter("alpha", alpha, array.ndim, channels_of(array, channel_axis))
     return on_each_device(_mixed, array, window, as_mask(where, array.shape), values=(value,))
+
+
+def global_mixed_pool(
+    inputs: ArrayLike,
+    alpha: ArrayLike,
+    axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
+    *,
+    where: ArrayLike | None = None,
+    keepdims: bool = False,
+) -> Array:
+    r"""Pools by mixing the maximum and the average along some axes in a proportion that is learned.
+
+    $$ y = \alpha \max_i x_i + (1 - \alpha) \frac{1}{n} \sum_i x_i $$
+
+    over the $n$ elements that take part. With `alpha=0.5` it is the mean of the two.
+
+    - The gradient of the maximum goes to the first of ties, in row-major order. A NaN makes the result NaN.
+    - Where no element takes part the result is 0, without a gradient.
+    - Nothing keeps $\alpha$ between 0 and 1.
+    - float16 and bfloat16 are computed in float32, forward and backward, and rounded once.
+
+    Args:
+      inputs: an array of real, integer or bool dtype.
+      alpha: the part of the maximum: an array of shape `()` or `(channels,)`, where channels are the last
+        axis and not pooled, or a number.
+      axis: which axes to pool, one or several; `None` is all but the first and the last, so that
+        `(batch, *spatial, channels)` becomes `(batch, channels)`.
+      where: a mask of bools that broadcasts to `inputs`, as in `jnp.mean`; an element where it is `False`
+        takes no part, and is without harm if it is NaN.
+      keepdims: whether the pooled axes stay, with length 1.
+
+    Returns:
+      The mixtures, of the inputs' dtype; integers and bools promote as in `jnp.mean`.
+
+    Raises:
+      TypeError: an argument has the wrong type, or `inputs` is complex.
+      ValueError: an argument has the wrong shape, or names an axis that is not there.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> x = jnp.array([1.0, 2.0, 6.0])[None, :, None]
+      >>> jaxpool.global_mixed_pool(x, 0.5)
+      Array([[4.5]], dtype=float32)
+
+    References:
+      Lee, Gallagher and Tu, "Generalizing Pooling Functions in Convolutional Neural Networks: Mixed, Gated,
+      and Tree", 2016; timm's `avgmax`.
+    """
+    array = as_real("inputs", inputs)
+    channels = unpooled_channels(array, axis)
+    return pool_whole(
+        array, _mixed, axis, where, keepdims, as_parameter("alpha", alpha, array.ndim, channels)
+    )
 
 
 def gated_pool(

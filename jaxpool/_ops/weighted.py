@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._arguments import as_axes, as_integer
 from jaxpool._ops._arrays import (
     along_pooled,
     as_array,
@@ -172,6 +173,69 @@ def global_soft_pool(
     """
     array = as_real("inputs", inputs)
     return pool_whole(array, _soft(as_temperature(temperature)), axis, where, keepdims)
+
+
+def global_rank_pool(
+    inputs: ArrayLike,
+    axis: SupportsIndex = 1,
+    *,
+    where: ArrayLike | None = None,
+    keepdims: bool = False,
+) -> Array:
+    r"""Pools a sequence by what changes in it: sums its elements with weights that rise from first to last.
+
+    Of $T$ elements that take part, and with the harmonic numbers $H_t = \sum_{i \le t} 1 / i$,
+
+    $$ y = \sum_{t=1}^T \alpha_t x_t, \qquad \alpha_t = 2 (T - t + 1) - (T + 1) (H_T - H_{t-1}). $$
+
+    It is one step towards the vector whose products with the averages of the first $t$ elements are in the
+    order of time. Of a video's frames it is the dynamic image: what stands still goes, for the weights add up
+    to 0.
+
+    - Where no element takes part the result is 0. So it is of one element.
+    - NaN and infinities are elements like others.
+    - float16 and bfloat16 are added in float32, forward and backward, and rounded once.
+
+    Args:
+      inputs: an array of any numeric dtype.
+      axis: which axis to pool: time.
+      where: a mask of bools that broadcasts to `inputs`, as in `jnp.mean`, such as `(batch, length, 1)`; an
+        element where it is `False` takes no part, and is without harm if it is NaN.
+      keepdims: whether the pooled axis stays, with length 1.
+
+    Returns:
+      The weighted sums, of the inputs' dtype; integers and bools promote as in `jnp.mean`.
+
+    Raises:
+      TypeError: an argument has the wrong type.
+      ValueError: an argument has the wrong shape, or names an axis that is not there.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> x = jnp.array([5.0, 5.0, 5.0, 6.0])[None, :, None]  # stands still, then rises
+      >>> print(f"{jaxpool.global_rank_pool(x)[0, 0]:.2f}")
+      0.75
+
+    References:
+      Bilen et al., "Dynamic Image Networks for Action Recognition", 2016.
+    """
+    array = as_array("inputs", inputs)
+    pooled = as_axes(as_integer("axis", axis), array.ndim)
+    return pool_whole(array.astype(mean_dtype(array)), _ranked, pooled, where, keepdims)
+
+
+def _ranked(inputs: Array, window: Window, mask: Array | None) -> Array:
+    ((axis, _),) = window.pooled.items()
+    wide = masked(inputs, mask, 0).astype(accumulation_dtype(inputs.dtype))
+    valid = jnp.ones((1,) * wide.ndim, np.bool_) if mask is None else mask
+    valid = along_pooled(valid, wide, window)
+    number = jnp.cumsum(valid.astype(wide.dtype), axis)
+    reciprocal = jnp.where(valid, 1 / jnp.maximum(number, 1), lax.full_like(number, 0))
+    count = valid_counts(inputs, window, mask, wide.dtype)
+    # H_T - H_{t-1}, added up from the end.
+    left = lax.cumsum(reciprocal, axis, reverse=True)
+    weight = 2 * (count - number + 1) - (count + 1) * left
+    return window_sum(jnp.where(valid, weight, lax.full_like(weight, 0)) * wide, window).astype(inputs.dtype)
 
 
 def _weighted_average(inputs: Array, window: Window, mask: Array | None, weights: Array) -> Array:

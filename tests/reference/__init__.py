@@ -65,6 +65,7 @@ from tests.reference.sequence import global_first_pool as global_first_pool
 from tests.reference.sequence import global_last_pool as global_last_pool
 from tests.reference.sequence import global_of_elements as global_of_elements
 from tests.reference.sequence import global_of_elements_jvp as global_of_elements_jvp
+from tests.reference.sequence import global_rank_pool as global_rank_pool
 from tests.reference.sequence import global_sqrt_n_pool as global_sqrt_n_pool
 from tests.reference.sequence import global_topk_jvp as global_topk_jvp
 from tests.reference.sequence import global_topk_pool as global_topk_pool
@@ -93,6 +94,7 @@ from tests.reference.trainable import detail_preserving_pool as detail_preservin
 from tests.reference.trainable import gated_pool as gated_pool
 from tests.reference.trainable import gem_pool as gem_pool
 from tests.reference.trainable import global_gem_pool as global_gem_pool
+from tests.reference.trainable import global_mixed_pool as global_mixed_pool
 from tests.reference.trainable import lip_pool as lip_pool
 from tests.reference.trainable import mixed_pool as mixed_pool
 from tests.reference.trainable import subsample_pool as subsample_pool

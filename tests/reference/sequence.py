@@ -77,6 +77,17 @@ def global_sqrt_n_pool(inputs, axis=None, *, where=None, keepdims=False, dtype=N
     return rounded(_each(scaled, (inputs,), axis, where, keepdims), dtype)
 
 
+def global_rank_pool(inputs, axis=1, *, where=None, keepdims=False, dtype=None):
+    """One step of a linear ranker's gradient from 0, on the averages of the first elements."""
+    inputs, dtype = averaged(inputs, dtype)
+
+    def pairs(elements):
+        averages = [np.mean(elements[: t + 1]) for t in range(len(elements))]
+        return sum(later - earlier for t, later in enumerate(averages) for earlier in averages[:t])
+
+    return rounded(_each(pairs, (inputs,), axis, where, keepdims), dtype)
+
+
 def statistics_pool(inputs, axis=1, *, where=None, dtype=None):
     """Means, then standard deviations, 0 where there is no element."""
     return attentive_statistics_pool(inputs, np.zeros(np.shape(inputs)), axis, where=where, dtype=dtype)

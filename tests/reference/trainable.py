@@ -8,7 +8,7 @@ import numpy as np
 from tests.reference.arrays import averaged, product
 from tests.reference.geometry import windows
 from tests.reference.layout import each_window, regular
-from tests.reference.whole import global_logsumexp_pool
+from tests.reference.whole import global_avg_pool, global_logsumexp_pool, global_max_pool
 
 
 def subsample_pool(inputs, coefficient, bias, *arguments, activation=False, dtype=None, **options):
@@ -59,6 +59,15 @@ def global_gem_pool(inputs, p, axis=None, *, eps=1e-6, where=None, keepdims=Fals
     logs = p * np.log(np.maximum(inputs, eps))
     result = np.exp(global_logsumexp_pool(logs, axis, mean=True, where=where, keepdims=keepdims) / p)
     return result.astype(dtype)
+
+
+def global_mixed_pool(inputs, alpha, axis=None, *, where=None, keepdims=False, dtype=None):
+    """So much of the maximum, and the rest of the average; 0 where there is no element."""
+    inputs, dtype = averaged(inputs, dtype)
+    options = {"axis": axis, "where": where, "keepdims": keepdims}
+    largest = global_max_pool(inputs, **options)
+    largest = np.where(np.isneginf(largest), 0, largest)
+    return (alpha * largest + (1 - alpha) * global_avg_pool(inputs, **options)).astype(dtype)
 
 
 def detail_preserving_pool(inputs, alpha, lam, *arguments, symmetric=False, dtype=None, **options):

@@ -1,0 +1,165 @@
+"""Heads of networks that were trained elsewhere: their weights and settings, as pools here take them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxpool._ops.sequence import global_first_pool, global_last_pool
+from jaxpool._ops.weighted import global_sqrt_n_pool, global_weighted_avg_pool
+from jaxpool._ops.whole import global_avg_pool, global_max_pool
+
+# What each layout calls the query, the positions, the projections (together or one by one) and the result's.
+_QUERIES = ("probe", "latent", "query")
+_POSITIONS = ("positional_embedding", "pos_embed")
+_JOINED = ("in_proj", "qkv")
+_APART = (("q", "k", "v"), ("q_proj", "k_proj", "v_proj"))
+_OUT = ("c_proj", "proj", "out_proj")
+
+
+def attention_pool_parameters(state: Mapping[str, Any], num_heads: int, prefix: str = "") -> dict[str, Any]:
+    """The parameters of `attention_pool` from those of a PyTorch module that pools by attention.
+
+    It knows the modules by the names of their parameters:
+
+    - CLIP's `AttentionPool2d`: `positional_embedding`, `q_proj`, `k_proj`, `v_proj`, `c_proj`;
+    - timm's `AttentionPool2d`: `pos_embed`, `qkv` or `q`, `k` and `v`, and `proj`, if there is one;
+    - timm's `AttentionPoolLatent`, SigLIP's head: `latent`, `q`, `kv`, `proj`, and `pos_embed`, if there;
+    - `torch.nn.MultiheadAttention` with a query beside it, as in Hugging Face's SigLIP: `probe`,
+      `attention.in_proj_weight`, `attention.out_proj`.
+
+    A bias of the keys is left out: it adds the same to all logits of a head. What such heads do after they
+    have pooled, such as SigLIP's normalisation and two layers with a residual connection, is no pool.
+
+    Args:
+      state: the module's `state_dict()`, or that of a network, with arrays that NumPy can read.
+      num_heads: how many heads there are, which the parameters do not say.
+      prefix: what comes before the names, such as `"visual.attnpool."`.
+
+    Returns:
+      The keyword arguments of `attention_pool` besides inputs, of float32. `query` is `None` where the mean
+      of the tokens asks.
+
+    Raises:
+      ValueError: there is no projection of queries, keys and values, or the heads do not divide them.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, numpy as np, jaxpool
+      >>> state = {"pool.qkv.weight": np.ones((12, 4)), "pool.proj.weight": np.ones((3, 4))}
+      >>> parameters = jaxpool.convert.attention_pool_parameters(state, num_heads=2, prefix="pool.")
+      >>> jaxpool.attention_pool(jnp.ones((5, 7, 7, 4)), **parameters).shape
+      (5, 3)
+
+    References:
+      Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021. Zhai et
+      al., "Sigmoid Loss for Language Image Pre-Training", 2023.
+    """
+    own = {
+        name.removeprefix(prefix).removeprefix("attention."): np.asarray(array, np.float32)
+        for name, array in state.items()
+        if name.startswith(prefix)
+    }
+    weights, biases = (_projections(own, kind) for kind in ("weight", "bias"))
+    if len(weights) != 3:
+        raise ValueError(
+            f"state must have projections of queries, keys and values behind prefix={prefix!r}, got "
+            f"{sorted(own)}."
+        )
+    features, channels = weights[0].shape
+    if num_heads < 1 or features % num_heads:
+        raise ValueError(f"num_heads must divide the {features} features, got {num_heads!r}.")
+    heads = num_heads, features // num_heads
+    query, positions = _first(own, _QUERIES), _first(own, _POSITIONS)
+    if query is not None:
+        query = query.reshape(-1, channels)
+    out_kernel = _first(own, [f"{name}.weight" for name in _OUT])
+    out_kernel = np.eye(features, dtype=np.float32) if out_kernel is None else out_kernel.T
+    found = {
+        "query": query[0] if query is not None and len(query) == 1 else query,
+        **{
+            f"{name}_kernel": weight.T.reshape(channels, *heads)
+            for name, weight in zip(("query", "key", "value"), weights, strict=True)
+        },
+        "out_kernel": out_kernel.reshape(*heads, -1),
+        "query_bias": biases[0].reshape(heads) if biases else None,
+        "value_bias": biases[2].reshape(heads) if biases else None,
+        "out_bias": _first(own, [f"{name}.bias" for name in _OUT]),
+        "positions": None if positions is None else positions.reshape(-1, channels),
+    }
+    return {name: None if array is None else jnp.asarray(array) for name, array in found.items()}
+
+
+def sentence_pool(config: Mapping[str, Any]) -> Callable[[ArrayLike, ArrayLike], Array]:
+    """The pool that sentence-transformers' `Pooling` is, as its `config.json` says.
+
+    Args:
+      config: what the file holds: `pooling_mode_mean_tokens` and the other modes, of which several are
+        concatenated in the order of sentence-transformers.
+
+    Returns:
+      A function of tokens of shape `(batch, length, channels)` and a mask of shape `(batch, length)`, 1 or
+      `True` where a token is no padding, whatever its side. It returns embeddings of shape
+      `(batch, modes * channels)`.
+
+    Raises:
+      ValueError: no mode is chosen.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxpool
+      >>> config = {"word_embedding_dimension": 1, "pooling_mode_mean_tokens": True}
+      >>> tokens = jnp.array([[1.0, 3.0, 99.0]])[..., None]
+      >>> jaxpool.convert.sentence_pool(config)(tokens, jnp.array([[1, 1, 0]]))
+      Array([[2.]], dtype=float32)
+
+    References:
+      Reimers and Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks", 2019.
+    """
+    chosen = [pool for mode, pool in _MODES.items() if config.get(f"pooling_mode_{mode}", False)]
+    if not chosen:
+        names = ", ".join(f"pooling_mode_{mode}" for mode in _MODES)
+        raise ValueError(f"config must have one of {names} that is true, got {dict(config)}.")
+
+    def pool(tokens: ArrayLike, mask: ArrayLike) -> Array:
+        where = jnp.asarray(mask).astype(np.bool_)[..., None]
+        return jnp.concatenate([each(tokens, where) for each in chosen], -1)
+
+    return pool
+
+
+def _of_positions(tokens: ArrayLike, where: Array) -> Array:
+    positions = jnp.arange(1, where.shape[1] + 1, dtype=np.float32)[:, None]
+    return global_weighted_avg_pool(tokens, positions, where=where)
+
+
+# In the order in which sentence-transformers concatenates them.
+_MODES: dict[str, Callable[[Any, Array], Array]] = {
+    "cls_token": lambda tokens, where: global_first_pool(tokens, where=where),
+    "max_tokens": lambda tokens, where: global_max_pool(tokens, where=where),
+    "mean_tokens": lambda tokens, where: global_avg_pool(tokens, where=where),
+    "mean_sqrt_len_tokens": lambda tokens, where: global_sqrt_n_pool(tokens, where=where),
+    "weightedmean_tokens": _of_positions,
+    "lasttoken": lambda tokens, where: global_last_pool(tokens, where=where),
+}
+
+
+def _projections(own: Mapping[str, np.ndarray], kind: str) -> list[np.ndarray]:
+    """Those of queries, keys and values; none where the module has none, of this kind."""
+    for name in _JOINED:
+        for key in (f"{name}_{kind}", f"{name}.{kind}"):
+            if key in own:
+                return np.split(own[key], 3)
+    if f"q.{kind}" in own and f"kv.{kind}" in own:
+        return [own[f"q.{kind}"], *np.split(own[f"kv.{kind}"], 2)]
+    for names in _APART:
+        if all(f"{name}.{kind}" in own for name in names):
+            return [own[f"{name}.{kind}"] for name in names]
+    return []
+
+
+def _first(own: Mapping[str, np.ndarray], names: Any) -> np.ndarray | None:
+    return next((own[name] for name in names if name in own), None)

@@ -1,0 +1,162 @@
+"""Heads that were trained elsewhere: their parameters and settings, in every layout that is known."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxpool
+from tests import reference
+from tests.cases import random
+
+HEADS, CHANNELS, TOKENS = 2, 4, 6
+NAMES = ("q", "k", "v")
+
+
+def _attention(tokens, query, weights, biases, out, out_bias):
+    """Of one query to the tokens of an image, with weights as PyTorch has them: (features, channels)."""
+    q, k, v = (
+        (rows @ weight.T + bias).reshape(len(rows), HEADS, -1)
+        for rows, weight, bias in zip((query[None], tokens, tokens), weights, biases, strict=True)
+    )
+    logits = np.einsum("hd,nhd->hn", q[0], k) / np.sqrt(q.shape[-1])
+    shares = np.exp(logits - logits.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    return np.einsum("hn,nhd->hd", shares, v).ravel() @ out.T + out_bias
+
+
+def _drawn(*shape):
+    return np.random.RandomState(sum(shape)).randn(*shape).astype(np.float32)
+
+
+WEIGHTS, BIASES = _drawn(3, CHANNELS, CHANNELS), _drawn(3, CHANNELS)
+OUT, OUT_BIAS = _drawn(5, CHANNELS), _drawn(5)
+QUERY, POSITIONS = _drawn(CHANNELS), _drawn(TOKENS + 1, CHANNELS)
+_APART = {
+    f"{n}.{kind}": each
+    for kind, all_ in (("weight", WEIGHTS), ("bias", BIASES))
+    for n, each in zip(NAMES, all_, strict=True)
+}
+_JOINED = {"weight": WEIGHTS.reshape(-1, CHANNELS), "bias": BIASES.ravel()}
+LAYOUTS = {
+    "CLIP": {"positional_embedding": POSITIONS, "c_proj.weight": OUT, "c_proj.bias": OUT_BIAS}
+    | {name.replace(".", "_proj."): array for name, array in _APART.items()},
+    "timm qkv": {"pos_embed": POSITIONS, "proj.weight": OUT, "proj.bias": OUT_BIAS}
+    | {f"qkv.{kind}": array for kind, array in _JOINED.items()},
+    "timm apart": {"pos_embed": POSITIONS, "proj.weight": OUT, "proj.bias": OUT_BIAS} | _APART,
+    "timm latent": {"latent": QUERY[None, None], "proj.weight": OUT, "proj.bias": OUT_BIAS}
+    | {"q.weight": WEIGHTS[0], "q.bias": BIASES[0]}
+    | {"kv.weight": WEIGHTS[1:].reshape(-1, CHANNELS), "kv.bias": BIASES[1:].ravel()},
+    "SigLIP": {
+        "probe": QUERY[None, None],
+        "attention.out_proj.weight": OUT,
+        "attention.out_proj.bias": OUT_BIAS,
+    }
+    | {f"attention.in_proj_{kind}": array for kind, array in _JOINED.items()},
+}
+
+
+@pytest.mark.parametrize("layout", list(LAYOUTS))
+def test_attention_matches_its_definition(layout):
+    state = LAYOUTS[layout]
+    own = {f"head.{name}": array for name, array in state.items()} | {"other.qkv.weight": np.ones((3, 1))}
+    parameters = jaxpool.convert.attention_pool_parameters(own, HEADS, "head.")
+    x = random((2, TOKENS, CHANNELS))
+    expected = []
+    for tokens in x:
+        query = QUERY
+        if parameters["query"] is None:
+            tokens = np.concatenate([tokens.mean(0, keepdims=True), tokens]) + POSITIONS
+            query = tokens[0]
+        expected.append(_attention(tokens, query, WEIGHTS, BIASES, OUT, OUT_BIAS))
+    np.testing.assert_allclose(jaxpool.attention_pool(x, **parameters), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_what_an_attention_lacks_is_left_out():
+    parameters = jaxpool.convert.attention_pool_parameters({"qkv.weight": _JOINED["weight"]}, HEADS)
+    assert [name for name, array in parameters.items() if array is None] == [
+        "query",
+        "query_bias",
+        "value_bias",
+        "out_bias",
+        "positions",
+    ]
+    x, nothing = random((1, TOKENS, CHANNELS)), np.zeros((3, CHANNELS))
+    expected = _attention(
+        np.concatenate([x[0].mean(0, keepdims=True), x[0]]),
+        x[0].mean(0),
+        WEIGHTS,
+        nothing,
+        np.eye(CHANNELS),
+        0,
+    )
+    np.testing.assert_allclose(jaxpool.attention_pool(x, **parameters)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_several_latents_stay_several():
+    state = LAYOUTS["timm latent"] | {"latent": _drawn(1, 3, CHANNELS)}
+    parameters = jaxpool.convert.attention_pool_parameters(state, HEADS)
+    assert jaxpool.attention_pool(random((2, TOKENS, CHANNELS)), **parameters).shape == (2, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("message", "state", "heads"),
+    [
+        ("state must have projections of queries, keys and values behind prefix=''", {"weight": OUT}, 2),
+        ("num_heads must divide the 4 features, got 3", LAYOUTS["CLIP"], 3),
+    ],
+)
+def test_mistakes_in_attention_are_named(message, state, heads):
+    with pytest.raises(ValueError, match=message):
+        jaxpool.convert.attention_pool_parameters(state, heads)
+
+
+def test_pytorch_agrees():
+    torch = pytest.importorskip("torch", reason="PyTorch is no dependency; it is installed to compare")
+    attention = torch.nn.MultiheadAttention(CHANNELS, HEADS, batch_first=True)
+    torch.nn.init.normal_(attention.in_proj_bias)
+    x = torch.from_numpy(random((3, TOKENS, CHANNELS)))
+    probe = torch.from_numpy(QUERY[None, None]).expand(3, 1, CHANNELS)
+    state = {"probe": probe[:1]} | {
+        f"attention.{name}": array for name, array in attention.state_dict().items()
+    }
+    parameters = jaxpool.convert.attention_pool_parameters(state, HEADS)
+    expected = attention(probe, x, x)[0].detach().numpy()[:, 0]
+    np.testing.assert_allclose(
+        jaxpool.attention_pool(x.numpy(), **parameters), expected, rtol=1e-5, atol=1e-5
+    )
+
+
+# --------------------------------------------------------------------------------------------- sentences
+
+_FIRST = np.array([[1, 1, 1, 0], [0, 1, 1, 1]])
+_MODES = {
+    "cls_token": reference.global_first_pool,
+    "max_tokens": reference.global_max_pool,
+    "mean_tokens": reference.global_avg_pool,
+    "mean_sqrt_len_tokens": reference.global_sqrt_n_pool,
+    "weightedmean_tokens": lambda x, where: reference.global_weighted_avg_pool(
+        x, np.broadcast_to(np.arange(1.0, 5)[:, None], x.shape), where=where
+    ),
+    "lasttoken": reference.global_last_pool,
+}
+
+
+@pytest.mark.parametrize("mode", list(_MODES))
+def test_sentence_modes(mode):
+    x = random((2, 4, 3))
+    found = jaxpool.convert.sentence_pool({f"pooling_mode_{mode}": True})(x, _FIRST)
+    expected = _MODES[mode](x, where=_FIRST[..., None] == 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_sentence_modes_are_concatenated_in_their_order():
+    x = random((2, 4, 3))
+    config = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True, "include_prompt": True}
+    found = jaxpool.convert.sentence_pool(config)(x, jnp.asarray(_FIRST, bool))
+    assert found.shape == (2, 6)
+    np.testing.assert_array_equal(found[:, :3], x[[0, 1], [0, 1]])
+
+
+def test_a_sentence_needs_a_mode():
+    with pytest.raises(ValueError, match=r"config must have one of pooling_mode_cls_token, .* that is true"):
+        jaxpool.convert.sentence_pool({"pooling_mode_cls_token": False})
