@@ -383,3 +383,42 @@ def test_indices_batch():
 
     together, apart = interpret(lambda v, i: (jax.vmap(unpool)(v, i), unpool(v, i)), values, indices)
     np.testing.assert_array_equal(together, apart)
+
+
+# ------------------------------------------------------------------------------------------ many dimensions
+
+
+@pytest.mark.parametrize("axis", [3, (1, 4), -1, (0, 2, 5)], ids=str)
+def test_arrays_of_seven_dimensions(axis):
+    """XLA:CPU of jaxlib 0.10.2 crashes where such arrays are multiplied and added up: jax#39257, #40412."""
+    x, weights = random((3, 1, 2, 2, 8, 8, 8)), np.cos(random((2, 1, 8, 1, 8))) + 1.5
+    where = np.random.RandomState(0).rand(2, 8, 8, 8) > 0.4
+    pools = {
+        "global_weighted_avg_pool": {"weights": weights, "where": where},
+        "global_lp_pool": {"keepdims": True},
+        "global_soft_pool": {"where": where},
+        "global_std_pool": {},
+        "global_gem_pool": {"p": np.linspace(1, 2, 8, dtype=np.float32) if axis != -1 else 2.0},
+    }
+
+    @jax.jit
+    def value_and_gradient(x):
+        values, pullback = jax.vjp(
+            lambda x: {n: getattr(jaxpool, n)(x, axis=axis, **o) for n, o in pools.items()}, x
+        )
+        return values, pullback(jax.tree.map(jnp.cos, values))[0]
+
+    values, gradient = value_and_gradient(x)
+    assert np.isfinite(gradient).all()
+    for name, options in pools.items():
+        axes = tuple(d % 7 for d in np.atleast_1d(axis))
+        arrays = [
+            np.moveaxis(np.broadcast_to(a, x.shape), axes, range(len(axes))) for a in (x, weights, where)
+        ]
+        rows, shares, kept = (a.reshape(-1, 1, a[(0,) * len(axes)].size) for a in arrays)
+        more = {"where": kept} if "where" in options else {}
+        more |= {"weights": shares} if "weights" in options else {}
+        if "p" in options:
+            more["p"] = np.resize(options["p"], rows.shape[-1]) if np.ndim(options["p"]) else 2.0
+        expected = getattr(jaxpool, name)(rows, axis=0, **more)
+        np.testing.assert_allclose(values[name].ravel(), expected.ravel(), rtol=2e-5, atol=1e-6)
