@@ -289,6 +289,23 @@ def test_scan_and_vmap(name):
     np.testing.assert_allclose(*interpret(side_by_side, x), rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["median_pool", "global_logsumexp_pool"])
+def test_batches_that_are_split_over_an_explicit_mesh(name):
+    arguments = _arguments(name, 3) if name in WINDOWED else {}
+    stream, x = streaming(_function(name), **arguments), distinct((8, 4, 2), np.float32)
+    expected = interpret(lambda x: stream.step(stream.init((8,), 2), x)[0], x)
+    mesh = jax.make_mesh((8,), ("batch",), axis_types=(jax.sharding.AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+
+        def put(leaf):
+            return jax.device_put(leaf, jax.sharding.PartitionSpec(*["batch"][: leaf.ndim]))
+
+        outputs, state = jax.jit(stream.step)(jax.tree.map(put, stream.init((8,), 2)), put(x))
+        assert "8@batch" in str(jax.typeof(outputs))
+        assert "8@batch" in str(jax.typeof(jax.tree.leaves(state)[0]))
+        np.testing.assert_allclose(outputs, expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["max_pool", "global_avg_pool"])
 def test_compiles_once_for_chunks_of_one_length(name):
     arguments = _arguments(name, 5) if name in WINDOWED else {}

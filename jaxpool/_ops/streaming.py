@@ -47,6 +47,7 @@ def streaming(
     - Selections have the same bits as of the whole sequence, with ties, NaN and infinities in the same
       places; sums agree to rounding, for their order may depend on where an array begins.
     - Derivatives go through states: those of chunks are those of the whole sequence, in both modes.
+    - On a mesh of explicit axes lay a state out as chunks are, by `jax.device_put`; time is not split.
     - `step` compiles once for chunks of one length. It works in `scan`, whose carry is the state, and under
       `vmap`. States are trees of arrays.
     - Running sums and counts of global pools are kept in two numbers each, so that they do not stall; states
