@@ -60,6 +60,7 @@ from jaxpool._ops.smooth import soft_pool as soft_pool
 from jaxpool._ops.spectral import spectral_pool as spectral_pool
 from jaxpool._ops.spread import std_pool as std_pool
 from jaxpool._ops.spread import var_pool as var_pool
+from jaxpool._ops.streaming import streaming as streaming
 from jaxpool._ops.sum_avg import avg_pool as avg_pool
 from jaxpool._ops.sum_avg import sum_pool as sum_pool
 from jaxpool._ops.trainable import gated_pool as gated_pool

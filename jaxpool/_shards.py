@@ -5,6 +5,7 @@ How an array is laid out stands in its type on a mesh of explicit axes, or is sa
 
 from __future__ import annotations
 
+import contextvars
 import dataclasses
 import functools
 import math
@@ -22,6 +23,11 @@ from jaxpool._window import Axis, Shard, Window
 
 # The mesh and the spec that inputs are laid out by where their type does not say; `None` for neither.
 layout = jax.make_user_context(None)
+
+# What a stream makes of the inputs and the window of a pool that it calls; `None` outside of streams.
+in_stream: contextvars.ContextVar[Callable[[Array, Window], tuple[Array, Window]] | None] = (
+    contextvars.ContextVar("in_stream", default=None)
+)
 
 
 def on_each_device(
@@ -44,6 +50,8 @@ def on_each_device(
       along: dimensions along which the pool must know where it is, window or not.
       options: static arguments of the pool.
     """
+    if (of_stream := in_stream.get()) is not None:
+        inputs, window = of_stream(inputs, window)
     found = _layout_of(inputs, window)
     if found is None:
         return pool(inputs, window, *cells, *values, **options)

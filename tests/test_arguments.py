@@ -291,6 +291,7 @@ def _base(name):
 # With arguments of other forms: in this file further down, or in the file of their family.
 _ELSEWHERE = (
     "output_shape",
+    "streaming",
     "pool",
     "avg_unpool",
     "blur_pool",

@@ -30,10 +30,11 @@ def filled(array: Array, window: Window, value: Any) -> Array:
     inside = None
     for d, shard in window.shards.items():
         if not shard.inside:
-            cells = window.place_of[d][0] + lax.broadcasted_iota(np.int32, array.shape, d)
+            along = [n if e == d else 1 for e, n in enumerate(array.shape)]
+            cells = window.place_of[d][0] + lax.broadcasted_iota(np.int32, along, d)
             here = (cells >= 0) & (cells < shard.axis.length)
             inside = here if inside is None else inside & here
-    return array if inside is None else lax.select(inside, array, lax.full_like(array, value))
+    return array if inside is None else jnp.where(inside, array, lax.full_like(array, value))
 
 
 def _select_value(local: Callable, operand: Array, *, window: Window, order: str) -> Array:
