@@ -20,10 +20,10 @@ from jax.typing import ArrayLike, DTypeLike
 
 from jaxpool._arguments import as_integer, as_integers
 from jaxpool._lowering.order import precedes
-from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real, mean_dtype
+from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real, masked, mean_dtype
+from jaxpool._ops._smooth import as_temperature, exponential, logarithm, or_one, order_of_norm, power
 from jaxpool._ops.max_min import as_ordered
 from jaxpool._ops.moments import global_std_pool, global_var_pool, statistics_pool
-from jaxpool._ops.smooth import as_temperature, exponential, logarithm, or_one, order_of_norm, power
 from jaxpool._ops.spread import as_correction, deviation
 from jaxpool._ops.weighted import global_soft_pool
 from jaxpool._ops.whole import (
@@ -33,7 +33,6 @@ from jaxpool._ops.whole import (
     global_max_pool,
     global_min_pool,
     global_sum_pool,
-    masked,
 )
 from jaxpool._precision import accumulation_dtype
 
