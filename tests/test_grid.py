@@ -8,7 +8,7 @@ import pytest
 from tests import grid
 from tests.cases import CASES
 from tests.covering import pairs
-from tests.functions import FUNCTIONS
+from tests.functions import COMPOSED, FUNCTIONS
 from tests.grid import DTYPES, KINDS_OF_NUMBERS, PLATFORMS, TRANSFORMATIONS, check, reproduction
 from tests.groups import GROUPS
 
@@ -53,6 +53,12 @@ def test_windows_of_many_elements_match_oracle(function, platform):
     """What is gathered and reduced where a window has more than 64 elements, and in no row of the grid."""
     for place in ("72 taps", "72 taps, dilation"):
         check(function, place, "float32", "distinct", "none", "both", platform)
+
+
+@pytest.mark.parametrize("function", [f.name for f in COMPOSED] + ["gem_pool"])
+def test_windows_of_one_cell_match_oracle(function):
+    """Which no axis has more of: a norm was the element itself, negative ones too, and exponentials failed."""
+    check(function, "one cell", "float32", "distinct", "none", "both", "cpu")
 
 
 # ------------------------------------------------------------------------------------------- the grid itself
