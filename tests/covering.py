@@ -40,9 +40,9 @@ def pairs_beside(rows: Sequence[tuple[Any, ...]], *choices: Sequence[Any]) -> li
 
 
 @functools.cache
-def _drawn(rows: tuple[tuple[int, ...], ...], lengths: tuple[int, ...]) -> list[list[int]]:
+def _drawn(given: tuple[tuple[int, ...], ...], lengths: tuple[int, ...]) -> list[list[int]]:
     random = np.random.RandomState(0)
-    rows = [list(row) for row in rows]
+    rows = [list(row) for row in given]
     random.shuffle(rows)
     for length in lengths:
         met = [np.zeros((max(column) + 1, length), int) for column in zip(*rows, strict=True)]

@@ -3,6 +3,7 @@
 `check` compares one cell of it with the oracle: values, dtypes, and derivatives in both modes.
 """
 
+import collections
 import contextlib
 import dataclasses
 import functools
@@ -105,10 +106,10 @@ def windowed_rows() -> list[tuple[str, ...]]:
         cases = [case for case in CASES if family in PRIMITIVE or case.taps <= _MOST_TAPS]
         turns = itertools.cycle(names)
         rows += [(case.name, name, family) for case, name in zip(cases, turns, strict=False)]
-    choices = (DTYPES, KINDS_OF_NUMBERS, tuple(TRANSFORMATIONS), MODES, PLATFORMS)
+    choices = (DTYPES, KINDS_OF_NUMBERS, tuple(TRANSFORMATIONS), PLATFORMS)
     rows = [
-        (name, place, *others, *_carried_out(name, PLACES[place].taps, modes, platform))
-        for place, name, _, *others, modes, platform in pairs_beside(rows, *choices)
+        (name, place, *others, _carried_out(name, PLACES[place].taps, platform))
+        for place, name, _, *others, platform in pairs_beside(rows, *choices)
     ]
     compiled = {row[0] for row in rows if row[-1] == "compiled"}
     for name in itertools.chain(*FAMILIES.values()):
@@ -118,19 +119,49 @@ def windowed_rows() -> list[tuple[str, ...]]:
             rows[i] = (*rows[i][:-1], "compiled")
     met = {(row[1], row[-1]) for row in rows}
     rows += [
-        ("max_pool", case.name, "float32", "ties", "none", "both", platform)
+        ("max_pool", case.name, "float32", "ties", "none", platform)
         for case in CASES
         for platform in PLATFORMS
         if (case.name, platform) not in met  # for another platform took its place
     ]
     settings = {name: itertools.cycle([f.name for f in FUNCTIONS if _short(f) == name]) for name, *_ in rows}
-    return list(_compiled_once([(next(settings[name]), *others) for name, *others in rows]))
+    return list(_compiled_once(_with_modes([(next(settings[name]), *others) for name, *others in rows])))
 
 
-def _carried_out(name: str, taps: int, modes: str, platform: str) -> tuple[str, str]:
-    if name in PRIMITIVE:
-        return "both", platform
-    return modes, "cpu" if platform == "compiled" and taps > _MOST_COMPILED else platform
+def _carried_out(name: str, taps: int, platform: str) -> str:
+    slow = name not in PRIMITIVE and taps > _MOST_COMPILED
+    return "cpu" if platform == "compiled" and slow else platform
+
+
+def _with_modes(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows with the mode that function and place have met least often; with both where they met but one.
+
+    Counted are those where a derivative is compared with something. Selections and sums have always both.
+    """
+    met = collections.Counter()
+    modes = []
+    for row in rows:
+        counted = [(key, mode) for mode in MODES for key in _keys(row)] if _is_compared(*row[:4]) else []
+        mode = min(MODES, key=lambda mode: sum(met[pair] for pair in counted if pair[1] == mode))
+        modes.append("both" if row[0] in PRIMITIVE else mode)
+        met.update(pair for pair in counted if pair[1] == mode or row[0] in PRIMITIVE)
+    for i, row in enumerate(rows):
+        if _is_compared(*row[:4]) and not all(met[key, mode] for key in _keys(row) for mode in MODES):
+            modes[i] = "both"
+            met.update((key, mode) for key in _keys(row) for mode in MODES)
+    return [(*row[:-1], mode, row[-1]) for row, mode in zip(rows, modes, strict=True)]
+
+
+def _keys(row: tuple[str, ...]) -> tuple[str, str]:
+    return row[0].split()[0], row[1]
+
+
+def _is_compared(name: str, place: str, dtype: str, kind: str) -> bool:
+    """Whether the oracle or finite differences say what the derivatives are."""
+    function = function_at(place, name)
+    differentiable = jnp.issubdtype(dtype, jnp.inexact) and (dtype != "complex64" or function.takes_complex)
+    known = function.oracle_jvp is not None or kind_for(function, kind, dtype) == "distinct"
+    return differentiable and known
 
 
 def _compiled_once(rows: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
@@ -162,10 +193,10 @@ def bound_rows() -> list[tuple[str, ...]]:
                 given.append((group.name, _short(function))[:width])
                 turns.setdefault(given[-1], []).append(function.name)
         turns = {pair: itertools.cycle(names) for pair, names in turns.items()}
-        choices = (dtypes, KINDS_OF_NUMBERS, _OF_BOUND, MODES, PLATFORMS)
+        choices = (dtypes, KINDS_OF_NUMBERS, _OF_BOUND, PLATFORMS)
         for row in pairs_beside(given, *choices):
             rows.append((next(turns[row[:width]]), row[0], *row[width:]))
-    return list(_compiled_once(rows))
+    return list(_compiled_once(_with_modes(rows)))
 
 
 def _short(function: Function) -> str:

@@ -104,6 +104,16 @@ def test_every_function_and_geometry_meets_every_choice():
     assert {row[:2] for row in BOUND} >= {(f.name, group.name) for group in GROUPS for f in group.functions}
 
 
+def test_both_modes_of_each_function_and_in_each_place_are_compared():
+    """With something: rows of integers, or of ties where only finite differences would tell, do not count."""
+    for rows in (WINDOWED, BOUND):
+        compared = [row for row in rows if grid._is_compared(*row[:4])]
+        for mode in grid.MODES:
+            found = [row for row in compared if row[5] in (mode, "both")]
+            assert {row[0].split()[0] for row in found} == {row[0].split()[0] for row in rows}
+            assert {row[1] for row in found} == {row[1] for row in rows}
+
+
 def test_every_family_meets_every_geometry():
     for family, names in grid.FAMILIES.items():
         cases = {row[1] for row in WINDOWED if row[0].split()[0] in names}
