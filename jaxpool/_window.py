@@ -301,6 +301,8 @@ class Window:
         4x4/2 (1.3 times as many) take 25 and 30, of 5x5/2 (1.7) 85 and 35; norms of 5x5/2 9.0 and 11.9, of
         5x5/1 (2.5) 15 and 17, of 7x7/1 (3.5) 29 and 22.
         """
+        if not self.pooled:
+            return [self]
         lines, strides = 0, 1
         for axis in self.local.pooled.values():
             lines += axis.size * strides

@@ -31,11 +31,6 @@ class Case:
     def taps(self) -> int:
         return math.prod(self.window_shape)
 
-    @property
-    def of_a_kind(self) -> bool:
-        """Whether it is among those that every function meets."""
-        return self.derivatives or self in SMALL_CASES
-
     def __str__(self) -> str:
         return self.name
 

@@ -3,9 +3,11 @@
 `check` compares one cell of it with the oracle: values, dtypes, and derivatives in both modes.
 """
 
+import collections
 import contextlib
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 from tests.cases import CASES, assert_close, double_precision, numbers
-from tests.covering import pairs
+from tests.covering import pairs_beside
 from tests.functions import FUNCTIONS, SIMPLE, Function
 from tests.groups import GROUPS
 from tests.programs import interpret
@@ -94,25 +96,72 @@ def kind_for(function: Function, kind: str, dtype: str) -> str:
 def windowed_rows() -> list[tuple[str, ...]]:
     """Arguments of `check` for pools of windows.
 
-    Selections and sums, of which all others are composed, in every geometry, and one of each way to compose
-    them; the others where geometries differ in kind.
+    Every geometry meets every family of `FAMILIES`, each dtype, kind of numbers, transformation and platform;
+    of selections and sums, of which all others are composed, each function is a family. The others share the
+    geometries with those that are carried out alike, but each of them, too, meets every dtype, kind of
+    numbers, transformation and platform. Of a function with several settings each row has one.
     """
     rows = []
-    for functions, cases in ((EVERYWHERE, CASES), (OTHERS, [case for case in CASES if case.of_a_kind])):
-        for function, case, *others, modes, platform in _pairs_of(functions, cases):
-            if function not in PRIMITIVE and case.taps > _MOST_TAPS:
-                function = "sum_pool"
-            if function not in PRIMITIVE and (platform == "compiled" or case.taps <= _MOST_COMPILED):
-                platform = "compiled" if case.taps <= _MOST_COMPILED else "cpu"
-            rows.append((function, case.name, *others, "both" if function in PRIMITIVE else modes, platform))
+    for family, names in FAMILIES.items():
+        cases = [case for case in CASES if family in PRIMITIVE or case.taps <= _MOST_TAPS]
+        turns = itertools.cycle(names)
+        rows += [(case.name, name, family) for case, name in zip(cases, turns, strict=False)]
+    choices = (DTYPES, KINDS_OF_NUMBERS, tuple(TRANSFORMATIONS), PLATFORMS)
+    rows = [
+        (name, place, *others, _carried_out(name, PLACES[place].taps, platform))
+        for place, name, _, *others, platform in pairs_beside(rows, *choices)
+    ]
+    compiled = {row[0] for row in rows if row[-1] == "compiled"}
+    for name in itertools.chain(*FAMILIES.values()):
+        if name not in compiled:
+            others = [i for i, row in enumerate(rows) if row[0] == name and row[-1] == "cpu"]
+            i = min(others, key=lambda i: PLACES[rows[i][1]].taps)
+            rows[i] = (*rows[i][:-1], "compiled")
     met = {(row[1], row[-1]) for row in rows}
     rows += [
-        ("max_pool", case.name, "float32", "ties", "none", "both", platform)
+        ("max_pool", case.name, "float32", "ties", "none", platform)
         for case in CASES
         for platform in PLATFORMS
         if (case.name, platform) not in met  # for another platform took its place
     ]
-    return list(_compiled_once(rows))
+    settings = {name: itertools.cycle([f.name for f in FUNCTIONS if _short(f) == name]) for name, *_ in rows}
+    return list(_compiled_once(_with_modes([(next(settings[name]), *others) for name, *others in rows])))
+
+
+def _carried_out(name: str, taps: int, platform: str) -> str:
+    slow = name not in PRIMITIVE and taps > _MOST_COMPILED
+    return "cpu" if platform == "compiled" and slow else platform
+
+
+def _with_modes(rows: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Rows with the mode that function and place have met least often; with both where they met but one.
+
+    Counted are those where a derivative is compared with something. Selections and sums have always both.
+    """
+    met = collections.Counter()
+    modes = []
+    for row in rows:
+        counted = [(key, mode) for mode in MODES for key in _keys(row)] if _is_compared(*row[:4]) else []
+        mode = min(MODES, key=lambda mode: sum(met[pair] for pair in counted if pair[1] == mode))
+        modes.append("both" if row[0] in PRIMITIVE else mode)
+        met.update(pair for pair in counted if pair[1] == mode or row[0] in PRIMITIVE)
+    for i, row in enumerate(rows):
+        if _is_compared(*row[:4]) and not all(met[key, mode] for key in _keys(row) for mode in MODES):
+            modes[i] = "both"
+            met.update((key, mode) for key in _keys(row) for mode in MODES)
+    return [(*row[:-1], mode, row[-1]) for row, mode in zip(rows, modes, strict=True)]
+
+
+def _keys(row: tuple[str, ...]) -> tuple[str, str]:
+    return row[0].split()[0], row[1]
+
+
+def _is_compared(name: str, place: str, dtype: str, kind: str) -> bool:
+    """Whether the oracle or finite differences say what the derivatives are."""
+    function = function_at(place, name)
+    differentiable = jnp.issubdtype(dtype, jnp.inexact) and (dtype != "complex64" or function.takes_complex)
+    known = function.oracle_jvp is not None or kind_for(function, kind, dtype) == "distinct"
+    return differentiable and known
 
 
 def _compiled_once(rows: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
@@ -130,35 +179,49 @@ def _compiled_once(rows: Sequence[tuple[str, ...]]) -> Iterator[tuple[str, ...]]
         yield function, place, *others, platform
 
 
-def _pairs_of(functions: Sequence[Function], cases: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    """Names of functions with all other choices; of those with several settings each row has one."""
-    names = list(dict.fromkeys(function.name.split()[0] for function in functions))
-    settings = {name: [f.name for f in functions if f.name.split()[0] == name] for name in names}
-    most = max(map(len, settings.values()))
-    choices = (DTYPES, KINDS_OF_NUMBERS, tuple(TRANSFORMATIONS), MODES, PLATFORMS)
-    for name, case, *others, number in pairs(names, cases, *choices, range(most)):
-        yield settings[name][number % len(settings[name])], case, *others
-
-
 def bound_rows() -> list[tuple[str, ...]]:
-    """Arguments of `check` for groups, of which each row has one function; few with rarer dtypes."""
-    one_dimensional = [group for group in GROUPS if group.name.endswith("1d")]
+    """Arguments of `check` for groups: each group, and each function in some, meets every choice.
+
+    Those of one dimension meet the rarer dtypes too. Of a function in a group with several settings each
+    row has one.
+    """
     rows = []
-    for groups, dtypes in ((GROUPS, DTYPES[:4]), (one_dimensional, DTYPES[4:])):
-        most = max(len(group.functions) for group in groups)
-        choices = (dtypes, KINDS_OF_NUMBERS, _OF_BOUND, MODES, PLATFORMS)
-        rows += [
-            (group.functions[number % len(group.functions)].name, group.name, *others)
-            for group, number, *others in pairs(groups, range(most), *choices)
-        ]
-    return list(_compiled_once(rows))
+    for groups, dtypes, width in ((GROUPS, DTYPES[:4], 2), (_ONE_DIMENSIONAL, DTYPES[4:], 1)):
+        given, turns = [], {}
+        for group in groups:
+            for function in itertools.islice(itertools.cycle(group.functions), max(4, len(group.functions))):
+                given.append((group.name, _short(function))[:width])
+                turns.setdefault(given[-1], []).append(function.name)
+        turns = {pair: itertools.cycle(names) for pair, names in turns.items()}
+        choices = (dtypes, KINDS_OF_NUMBERS, _OF_BOUND, PLATFORMS)
+        for row in pairs_beside(given, *choices):
+            rows.append((next(turns[row[:width]]), row[0], *row[width:]))
+    return list(_compiled_once(_with_modes(rows)))
+
+
+def _short(function: Function) -> str:
+    """The name without settings."""
+    return function.name.split()[0]
 
 
 _OF_BOUND = ("linearize", "vmap", "vmap over directions", "scan")  # all compute the same without
 _GROUPED = {group.name for group in GROUPS}
+_ONE_DIMENSIONAL = [group for group in GROUPS if group.name.endswith("1d")]
 PRIMITIVE = [f.name for f in SIMPLE if f.name != "pool"]
-EVERYWHERE = [f for f in FUNCTIONS if f in SIMPLE or f.name.startswith(("lp_pool", "var_pool"))]
-OTHERS = [f for f in FUNCTIONS if f not in EVERYWHERE]
+# By how they are carried out: a selection, a sum, or what an order, weights or parameters make of them.
+FAMILIES = {
+    **{name: (name,) for name in ("max_pool", "min_pool", "sum_pool", "avg_pool", "pool")},
+    "sums": ("lp_pool", "var_pool", "std_pool", "logsumexp_pool", "soft_pool", "stochastic_pool"),
+    "orders": ("median_pool", "quantile_pool", "dilate", "erode"),
+    "learned": (
+        "gated_pool",
+        "mixed_pool",
+        "subsample_pool",
+        "gem_pool",
+        "detail_preserving_pool",
+        "lip_pool",
+    ),
+}
 # With dozens of taps, what is composed compiles for seconds; with hundreds it is long.
 _MOST_COMPILED, _MOST_TAPS = 3, 50
 

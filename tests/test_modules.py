@@ -215,8 +215,10 @@ def test_results_are_the_function_s(name):
     module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
 
     def program(*arrays):
-        variables = linen.init(jax.random.key(0), *arrays)
-        return module(*arrays), linen.apply(variables, *arrays), _expected(name, *arrays), variables
+        of_linen, variables = linen.init_with_output(jax.random.key(0), *arrays)
+        if variables:
+            of_linen = linen.apply(variables, *arrays)
+        return module(*arrays), of_linen, _expected(name, *arrays), variables
 
     of_nnx, of_linen, expected, variables = interpret(program, *_arrays(name))
     chex.assert_trees_all_equal(of_nnx, expected)
@@ -257,7 +259,7 @@ def test_masks_are_given_when_called(name):
     where = (INPUTS[..., :1] if name in OF_TOKENS else INPUTS) > 0.5
 
     def program(where, *arrays):
-        of_linen = linen.apply(linen.init(jax.random.key(0), *arrays), *arrays, where=where)
+        of_linen, _ = linen.init_with_output(jax.random.key(0), *arrays, where=where)
         return module(*arrays, where=where), of_linen, _expected(name, *arrays, where=where)
 
     of_nnx, of_linen, expected = interpret(program, where, *_arrays(name))
