@@ -204,6 +204,29 @@ def test_choices_in_16_bits(platform, function, counts, dtype):
     assert _operations(platform, lambda x: function(x, (3, 3)), inputs, counts) == counts
 
 
+def test_16_bits_are_passes_on_gpu_where_windows_overlap_little():
+    inputs = np.zeros((1, 40, 40, 16), jnp.bfloat16)
+    found = _operations("cuda", lambda x: jaxpool.max_pool(x, (3, 3), (2, 2)), inputs, ["reduce_window"])
+    assert found == {"reduce_window": 0}
+
+
+@pytest.mark.parametrize(
+    ("shape", "adds"),
+    [((8, 8, 32), 63), ((8, 8, 34), 1), ((8, 9, 32), 1), ((8, 8, 28), 1), ((7, 8, 16), 1)],
+)
+def test_few_elements_of_many_channels_are_one_loop_on_gpu(shape, adds):
+    inputs = np.zeros((2, *shape), np.float32)
+    assert _operations("cuda", jaxpool.global_sum_pool, inputs, ["add"]) == {"add": adds}
+
+
+@pytest.mark.parametrize(("shape", "gathers"), [((10, 15), 2 * 32), ((7, 21), 14)])
+def test_large_bins_are_stages_on_gpu(shape, gathers):
+    """Bins of 4 x 8 elements are one pass, of 3 x 11 two."""
+    inputs = np.zeros((1, *shape, 16), np.float32)
+    found = _operations("cuda", lambda x: jaxpool.adaptive_avg_pool(x, (3, 2)), inputs, ["gather"])
+    assert found == {"gather": gathers}
+
+
 @pytest.mark.parametrize("style", ["runs", "padded"])
 @pytest.mark.parametrize(
     ("name", "window", "operation", "in_stages"),
@@ -251,3 +274,12 @@ def test_taps_are_slices_where_xla_splits_arrays():
         text = jax.jit(function).trace(inputs).lower(lowering_platforms=("cuda",)).as_text()
         counts[name] = text.count('"stablehlo.gather"')
     assert counts == {"all": 18, "none": 0}
+
+
+def test_large_windows_are_stages_where_xla_splits_arrays():
+    mesh = jax.make_mesh((2,), ("a",), axis_types=(AxisType.Auto,))
+    inputs = jax.ShapeDtypeStruct((4, 40, 40, 16), np.float32, sharding=NamedSharding(mesh, P("a")))
+    counts = {(4, 8): 70, (3, 11): 24, (8, 5): 30, (9, 4): 22}
+    for window, count in counts.items():
+        found = _operations("cuda", lambda x, window=window: _index(x, window), inputs, ["compare"])
+        assert found == {"compare": count}
