@@ -128,7 +128,7 @@ def draw(
     )
     bottom.axhline(options.chunk * INTERVAL, color=ORANGE, label="until the next one comes")
     bottom.set(title="What a chunk took", xlabel="s", ylabel="ms", yscale="log")
-    bottom.legend(frameon=False, loc="upper left")
+    bottom.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0)
     return figure
 
 
