@@ -84,4 +84,5 @@ from jaxpool._ops.whole import global_min_pool as global_min_pool
 from jaxpool._ops.whole import global_sum_pool as global_sum_pool
 from jaxpool._ops.whole_rank import global_median_pool as global_median_pool
 from jaxpool._ops.whole_rank import global_quantile_pool as global_quantile_pool
+from jaxpool._replace import replace_flax_pools as replace_flax_pools
 from jaxpool._window import output_shape as output_shape

@@ -292,6 +292,7 @@ def _base(name):
 _ELSEWHERE = (
     "output_shape",
     "streaming",
+    "replace_flax_pools",
     "pool",
     "avg_unpool",
     "blur_pool",

@@ -21,7 +21,7 @@ POOLS = {
     "".join(map(str.capitalize, name.split("_"))): function
     for home in (jaxpool, jaxpool.morphology)
     for name, function in vars(home).items()
-    if inspect.isfunction(function) and name not in ("output_shape", "streaming")
+    if inspect.isfunction(function) and name not in ("output_shape", "streaming", "replace_flax_pools")
 }
 ARRAYS = (
     "key",
