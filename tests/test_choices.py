@@ -227,6 +227,45 @@ def test_large_bins_are_stages_on_gpu(shape, gathers):
     assert found == {"gather": gathers}
 
 
+def test_outer_axes_are_gathered_as_one_on_gpu():
+    inputs = np.zeros((1, 6, 6, 6, 16), np.float32)
+    found = _operations("cuda", lambda x: jaxpool.max_pool(x, (2, 2, 2)), inputs, ["gather"])
+    assert found == {"gather": 2 * 8}
+
+
+@pytest.mark.parametrize("function", [jaxpool.segment_sum_pool, jaxpool.segment_max_pool])
+@pytest.mark.parametrize(("rows", "reductions"), [(7, 1), (8, 3), (343, 5), (511, 5), (512, 7)])
+def test_segments_are_joined_in_blocks_of_8_on_gpu(function, rows, reductions):
+    """A reduction for what ends in a block, one to make blocks; and one scatter, of where segments end."""
+    ids = np.zeros(rows, np.int32)
+
+    def pool(x):
+        return function(x, ids, 3, indices_are_sorted=True)
+
+    found = _operations("cuda", pool, np.zeros((rows, 2), np.float32), ["reduce", "scatter", "sort"])
+    assert found == {"reduce": reductions, "scatter": 1, "sort": 0}
+
+
+@pytest.mark.parametrize(("channels", "sorts", "scatters"), [(63, 0, 16), (64, 1, 1)])
+@pytest.mark.parametrize("regions", [1, 3])
+def test_taps_of_many_channels_are_sorted_on_gpu(channels, sorts, scatters, regions):
+    boxes = np.float32([[[0, 0, 5, 5]] * regions])
+    gradient = jax.grad(lambda x: jnp.sum(jaxpool.roi_align(x, boxes, (2, 2))))
+    inputs = np.zeros((1, 8, 8, channels), np.float32)
+    found = _operations("cuda", gradient, inputs, ["sort", "scatter"])
+    assert found == {"sort": sorts, "scatter": scatters}
+
+
+@pytest.mark.parametrize(("ratio", "gathers"), [(1, 4), (2, 16), (3, 12), (5, 10)])
+def test_taps_are_read_in_groups(ratio, gathers):
+    """As many at once as divide them, up to 16: of 36 taps 12, and of 100 taps 10."""
+    boxes, inputs = np.float32([[[0, 0, 5, 5]]]), np.zeros((1, 8, 8, 4), np.float32)
+    found = _operations(
+        "cuda", lambda x: jaxpool.roi_align(x, boxes, (2, 2), sampling_ratio=ratio), inputs, ["gather"]
+    )
+    assert found == {"gather": gathers}
+
+
 @pytest.mark.parametrize("style", ["runs", "padded"])
 @pytest.mark.parametrize(
     ("name", "window", "operation", "in_stages"),

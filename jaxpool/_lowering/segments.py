@@ -164,8 +164,6 @@ def gather(tangent: Array, index: Array, ids: Array) -> Array:
         found = jnp.take_along_axis(rows, jnp.maximum(index, 0), 0, mode="promise_in_bounds")
         return jnp.where(index < 0, 0, found)
 
-    if tangent.shape[1] == 0:
-        return jnp.zeros(index.shape, tangent.dtype)
     return jax.vmap(of_table)(tangent, index)
 
 
