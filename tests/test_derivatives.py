@@ -29,6 +29,10 @@ def _of_each_name():
         yield found[len(found) // 2]
 
 
+def _of_one_setting():
+    return {function.name.split()[0]: function for function in FUNCTIONS}.values()
+
+
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
     ("function", "place", "platform"),
@@ -117,7 +121,7 @@ def test_values_beside_indices_are_differentiable(name):
     assert tangents[1].dtype == jax.dtypes.float0
 
 
-@pytest.mark.parametrize("function", [f for f in FUNCTIONS if f.name != "pool"], ids=str)
+@pytest.mark.parametrize("function", [f for f in _of_one_setting() if f.name != "pool"], ids=str)
 def test_integers_have_no_tangent(function):
     inputs = random((6, 2), np.int32)
     tangent = np.zeros(inputs.shape, jax.dtypes.float0)

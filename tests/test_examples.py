@@ -1,7 +1,9 @@
 """The example as a person runs it: a command that trains, prints an accuracy and leaves pictures."""
 
+import os
 import re
 import runpy
+import signal
 import sys
 
 import numpy as np
@@ -43,11 +45,27 @@ def test_a_few_steps(api, pool, tmp_path):
 
 
 def test_interrupt_leaves_what_was_reached_and_a_seed_determines_it(tmp_path, monkeypatch):
-    """The result is that of a run of as many steps, in another process; with another seed it is another."""
-    code, printed = scripts.interrupt([SCRIPT, "--seed", "1"], tmp_path)
-    assert code == 0, printed.errors
+    """The result is that of a run of as many steps; with another seed it is another.
+
+    test_train_sharded.py interrupts a process of its own.
+    """
+    example = scripts.module("train_digits")
+
+    class Impatient(example.tqdm):
+        """A progress bar before which somebody presses Ctrl-C twice."""
+
+        def update(self, *steps):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().update(*steps)
+
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(example, "tqdm", Impatient)
+        printed = scripts.run("train_digits", "--seed", "1")
     assert "Interrupted. Accuracy" in printed.output
     reached, steps = _assert_is_complete(printed, tmp_path / "results")
+    assert steps == 2  # it notices after the step that follows
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda *_: None)  # it takes a second
     again, other = (
         scripts.run("train_digits", "--seed", seed, "--steps", str(steps), "--out", tmp_path)

@@ -86,20 +86,27 @@ def _expected(name, order, dtype=np.float32):
     [
         (case, technique)
         for case in CASES
-        for technique in sorted(TECHNIQUES)
-        if case.derivatives or technique == "runs in stages"
+        for number, technique in enumerate(sorted(TECHNIQUES))
+        if technique == "runs in stages"
+        or (case.derivatives and (technique == "native" or (number + DERIVATIVE_CASES.index(case)) % 2 == 0))
     ],
     ids=str,
 )
 def test_techniques_agree(case, technique):
-    """In stages, as platforms have only large windows, everywhere; in one pass, where windows differ."""
+    """In stages, as platforms have only large windows, everywhere; in one pass, where windows differ.
+
+    Of these each meets half of the techniques besides XLA's own.
+    """
     order = ("max", "min")[CASES.index(case) % 2]
     actual = _run(TECHNIQUES[technique], case, order)
     _equal(actual, {name: _expected(case.name, order)[name] for name in actual})
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("case", DERIVATIVE_CASES, ids=str)
+@pytest.mark.parametrize(
+    ("case", "dtype"),
+    [(case, "bfloat16") for case in DERIVATIVE_CASES] + [(case, "float16") for case in DERIVATIVE_CASES[::3]],
+    ids=str,
+)
 def test_keys_order_as_numbers_do(case, dtype):
     """On the CPU 16-bit numbers are compared as integers, by a technique of padding as they are."""
     order = {"bfloat16": "max", "float16": "min"}[dtype]

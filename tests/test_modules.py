@@ -1,5 +1,6 @@
 """The Flax modules: each is its function with the arguments bound, and at home in Flax."""
 
+import functools
 import inspect
 import pickle
 
@@ -210,21 +211,57 @@ def _linen(name, **settings):
     return getattr(linen_pool, name)(**renamed)
 
 
-@pytest.mark.parametrize("name", [name for name in POOLS if name not in DRAWN])
+def _assert_same_programs(pools, *arrays):
+    """Of what has nothing to learn: the programs are the same, constants too, so their results are."""
+    *actual, expected = (jax.make_jaxpr(pool)(*arrays) for pool in pools)
+    constants, functions = _unprinted(expected)
+    for program in actual:
+        assert str(program) == str(expected)
+        others, same = _unprinted(program)
+        chex.assert_trees_all_equal(others, constants)
+        assert same == functions
+
+
+def _unprinted(program):
+    """Constants and functions in a program, and in programs within it: they are printed without numbers."""
+    constants, functions = list(program.consts), []
+    for equation in program.jaxpr.eqns:
+        constants += [value.val for value in equation.invars if hasattr(value, "val")]
+        for parameter in jax.tree.leaves(list(equation.params.values())):
+            if hasattr(parameter, "consts"):
+                for found, inner in zip((constants, functions), _unprinted(parameter), strict=True):
+                    found += inner
+            elif inspect.isfunction(parameter):
+                functions.append(parameter)
+    return constants, functions
+
+
+@pytest.mark.parametrize("name", [name for name in POOLS if name not in WEIGHTS])
+def test_programs_are_the_function_s(name):
+    module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
+
+    def of_linen(*arrays):
+        pooled, variables = linen.init_with_output({}, *arrays)
+        assert not variables
+        return pooled
+
+    _assert_same_programs((module, of_linen, lambda *arrays: _expected(name, *arrays)), *_arrays(name))
+    assert not jax.tree.leaves(nnx.state(module, nnx.Param))
+
+
+@pytest.mark.parametrize("name", [name for name in WEIGHTS if name not in DRAWN])
 def test_results_are_the_function_s(name):
     module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
 
     def program(*arrays):
-        of_linen, variables = linen.init_with_output(jax.random.key(0), *arrays)
-        if variables:
-            of_linen = linen.apply(variables, *arrays)
-        return module(*arrays), of_linen, _expected(name, *arrays), variables
+        variables = linen.init(jax.random.key(0), *arrays)
+        return module(*arrays), linen.apply(variables, *arrays), _expected(name, *arrays), variables
 
     of_nnx, of_linen, expected, variables = interpret(program, *_arrays(name))
     chex.assert_trees_all_equal(of_nnx, expected)
     chex.assert_trees_all_equal(of_linen, expected)
-    learned = {n: start.astype(np.float32) for n, start in WEIGHTS.get(name, {}).items()}
-    chex.assert_trees_all_equal(variables, {"params": learned} if learned else {})
+    learned = {n: start.astype(np.float32) for n, start in WEIGHTS[name].items()}
+    chex.assert_trees_all_equal(variables, {"params": learned})
     chex.assert_trees_all_equal(nnx.to_pure_dict(nnx.state(module, nnx.Param)), learned)
 
 
@@ -257,6 +294,12 @@ def test_windows_are_taken_by_position():
 def test_masks_are_given_when_called(name):
     module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
     where = (INPUTS[..., :1] if name in OF_TOKENS else INPUTS) > 0.5
+    if name not in WEIGHTS:
+        pools = (module, functools.partial(linen.apply, {}), functools.partial(_expected, name))
+        _assert_same_programs(
+            [lambda w, *arrays, pool=pool: pool(*arrays, where=w) for pool in pools], where, *_arrays(name)
+        )
+        return
 
     def program(where, *arrays):
         of_linen, _ = linen.init_with_output(jax.random.key(0), *arrays, where=where)

@@ -43,7 +43,10 @@ def test_blocks_and_turns_agree(rows, segments, highest):
     values[rng.rand(*values.shape) < 0.1] = -np.inf
     mask = rng.rand(2, rows, 2) < 0.8
     unordered = rng.randint(-1, highest + 1, (2, rows)).astype(np.int32)
-    for in_order, order, ids in ((False, "max", unordered), (True, "min", np.sort(unordered))):
+    promises = [(False, "max", unordered)]
+    if rows in (0, 9, 65, 600):  # that rows are in order, which is about where segments end
+        promises.append((True, "min", np.sort(unordered)))
+    for in_order, order, ids in promises:
         settings = {"segments": segments, "in_order": in_order}
 
         @jax.jit
@@ -70,11 +73,12 @@ def test_a_promise_of_order_and_row_splits_change_nothing(name):
     splits, ids = np.int32([0, 2, 2, 7, 9]), np.int32([0, 0, 2, 2, 2, 2, 2, 3, 3])
     expected = interpret(lambda: _pool(name, ids=ids, number=4))
     for platform in ("cpu", "cuda"):
-        ordered = interpret(
-            lambda: _pool(name, ids=ids, number=4, indices_are_sorted=True), platform=platform
-        )
-        by_splits = interpret(
-            lambda: _pool(name, ids=None, number=None, row_splits=splits), platform=platform
+        ordered, by_splits = interpret(
+            lambda: (
+                _pool(name, ids=ids, number=4, indices_are_sorted=True),
+                _pool(name, ids=None, number=None, row_splits=splits),
+            ),
+            platform=platform,
         )
         chex.assert_trees_all_close(ordered, expected, rtol=1e-6)
         chex.assert_trees_all_equal(by_splits, ordered)
@@ -109,10 +113,10 @@ _SAME = {"row_splits", "indices_are_sorted"}
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_argument_changes_the_result(name):
-    before = jax.tree.leaves(interpret(lambda: _pool(name)))
-    arguments = set(inspect.signature(getattr(jaxpool, name)).parameters) - _SAME
-    for argument in sorted(arguments):
-        after = jax.tree.leaves(interpret(lambda change=CHANGES[argument]: _pool(name, **change)))
+    arguments = sorted(set(inspect.signature(getattr(jaxpool, name)).parameters) - _SAME)
+    changes = [{}] + [CHANGES[argument] for argument in arguments]
+    before, *changed = map(jax.tree.leaves, interpret(lambda: [_pool(name, **change) for change in changes]))
+    for argument, after in zip(arguments, changed, strict=True):
         same = [a.shape == b.shape and np.array_equal(a, b) for a, b in zip(before, after, strict=False)]
         assert len(after) != len(before) or not all(same), argument
 

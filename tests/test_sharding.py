@@ -15,32 +15,41 @@ import jaxpool
 from jaxpool._lowering import PLATFORMS, cpu, tpu
 from jaxpool.sharding import spatial
 from tests.cases import distinct, random
-from tests.covering import pairs
+from tests.covering import pairs_beside
 from tests.programs import interpret
 from tests.split import FUNCTIONS, GEOMETRIES, SHAPE, SPECS, Split, assert_same, make_mesh, make_pool
 
 SIMPLE = ("max", "max with indices", "min", "avg", "avg of elements", "sum")
 COMPOSED = ("lp", "logsumexp", "soft", "median", "quantile", "var", "std", "stochastic", "expectation")
-# Sides of an axis that need a halo: both ends of a window reach over the next one, or one does.
-SIDES = {"2x2/2": 0, "3x3/2": 1}
+# Sides of rows and columns that need a halo: both ends of a window reach over the next one, or one does.
+SIDES = {"2x2/2": (0, 0), "3x3/2": (1, 1), "2x2/1": (1, 1), "3x2/1": (2, 1)}
 DTYPES = ("float32", "bfloat16", "float16")
 TOLERANCES = {"float32": 2e-5, "bfloat16": 3e-2, "float16": 4e-3}
 
 
 def _covering():
-    """Every selection and sum with every geometry, layout and dtype, and these with each other.
+    """Every selection and sum with a halo at one side and at both, in every layout and dtype.
 
+    What a device fetches depends on the geometry and the layout: each side that needs a halo, or none, meets
+    each layout, in one of the geometries. What it fills in depends on the function and on whether it fetched.
     What is composed of them compiles longer, and is split by them: each in a window with a halo at one side
-    or at both, in every layout and dtype between them. And 3x3/1 is further below.
+    or at both, in every layout and dtype between them.
     """
-    yield from pairs([SIMPLE[i::3] for i in range(3)], [*GEOMETRIES], [*SPECS], DTYPES)
-    windows = itertools.cycle(["3x3/2", "dilated"])
+    sides = {"none": ["2x2/2"], "one": ["3x3/2", "2x2/1"], "both": ["3x2/1", "5x5/2", "7x7/1", "dilated"]}
+    turns = {side: itertools.cycle(geometries) for side, geometries in sides.items()}
+    given = [(function, side) for function in SIMPLE for side in sides if side != "none"]
+    given += [(function, "none") for function in ("max with indices", "avg of elements", "sum")]
+    for function, side, *others in pairs_beside(given, [*SPECS], DTYPES):
+        yield (function,), next(turns[side]), *others
+    windows = itertools.cycle(["2x2/1", "dilated"])
     for function, geometry, others in zip(COMPOSED, windows, itertools.product(SPECS, DTYPES), strict=False):
         yield (function,), geometry, *others
 
 
-def test_functions_are_in_the_grid():
-    assert {name for functions, *_ in _covering() for name in functions} == {*FUNCTIONS}
+def test_functions_and_geometries_are_in_the_grid():
+    rows = list(_covering())
+    assert {name for functions, *_ in rows for name in functions} == {*FUNCTIONS}
+    assert {*GEOMETRIES} - {geometry for _, geometry, *_ in rows} == {"3x3/1"}  # which is further below
 
 
 def _assert_results_and_collectives(functions, geometry, layout, dtype):
@@ -49,8 +58,9 @@ def _assert_results_and_collectives(functions, geometry, layout, dtype):
         function: Split(make_pool(function, geometry), spec, distinct(SHAPE, dtype)) for function in functions
     }
     counts = assert_same(pools, TOLERANCES[dtype])
-    axes = sum(entry is not None for entry in spec[1:])
-    assert counts["collective-permute"] == 2 * axes * SIDES.get(geometry, 2) * len(functions)
+    sides = SIDES.get(geometry, (2, 2))
+    halos = sum(n for n, entry in zip(sides, spec[1:], strict=False) if entry is not None)
+    assert counts["collective-permute"] == 2 * halos * len(functions)  # there, and back for the gradient
     assert counts["all-gather"] == counts["all-to-all"] == counts["reduce-scatter"] == 0
     assert counts["all-reduce"] > 0  # the loss; so the text is read as it should be
 
@@ -134,7 +144,7 @@ OTHERS = {
     "channels first": (
         functools.partial(jaxpool.soft_pool, channel_axis=1),
         (2, 3, 16, 8),
-        ((3, 3),),
+        ((3, 2),),
         {"padding": "SAME"},
         P(None, None, "x", "y"),
     ),
@@ -173,19 +183,23 @@ def test_other_geometries(number):
 @pytest.mark.parametrize(
     ("function", "choices"),
     [
-        *((name, cpu) for name in ("max with indices", "min", "avg", "median", "soft", "logsumexp", "var")),
+        *((name, cpu) for name in ("max with indices", "min", "avg", "median", "soft", "var")),
         *((name, tpu) for name in ("max", "min")),
     ],
     ids=lambda value: getattr(value, "__name__", value),
 )
 def test_special_values_at_the_edges(function, choices, monkeypatch):
-    """Infinities, NaN and ties in windows with padding, and where devices meet; by a TPU's choices too."""
+    """Infinities, NaN and ties in windows with padding, and where devices meet; by a TPU's choices too.
+
+    These in windows with as much padding on either side: XLA's CPU backend gives the gradient of some ties in
+    others to another element than its own definition of select-and-scatter says.
+    """
     inputs = np.random.RandomState(0).randint(0, 3, (1, 16, 8, 2)).astype(np.float32)
     inputs[0, :3, :3] = -np.inf
     inputs[0, -2:, -2:] = np.inf
     inputs[0, 3:5, 4] = np.nan
     inputs[0, 6, 0, 0] = np.nan
-    pool = make_pool(function, "3x3/1")
+    pool = make_pool(function, "3x3/1" if choices is tpu else "3x2/1")
     split = spatial(pool, mesh=make_mesh(), spec=P(None, "x"))
 
     def results_and_gradient(pool):
@@ -202,7 +216,7 @@ def test_special_values_at_the_edges(function, choices, monkeypatch):
     expected = interpret(results_and_gradient(pool), inputs)
     monkeypatch.setitem(PLATFORMS, None, choices)
     actual = jax.jit(results_and_gradient(split))(inputs)
-    rounded = 1e-6 if function in ("soft", "logsumexp") else 0  # what cancels in their gradients
+    rounded = 1e-6 if function in ("soft", "var") else 0  # what cancels in their gradients
     chex.assert_trees_all_close(actual, expected, rtol=1e-6, atol=rounded)
 
 
@@ -246,16 +260,13 @@ def test_other_dtypes(dtype):
     chex.assert_trees_all_equal(actual, expected)
 
 
-_MASKED = ("max with indices", "avg of elements", "min", "sum", "avg")
-
-
 @pytest.mark.parametrize(
     ("shape", "functions"),
     [
-        ((2, 16, 8, 3), _MASKED),
-        ((16, 8, 1), _MASKED[:2]),
-        ((16, 1, 1), _MASKED[2:4]),
-        ((1, 8, 3), _MASKED[3:]),
+        ((2, 16, 8, 3), ("max with indices", "avg of elements")),
+        ((16, 8, 1), ("min",)),
+        ((16, 1, 1), ("sum",)),
+        ((1, 8, 3), ("avg",)),
     ],
     ids=str,
 )

@@ -21,13 +21,13 @@ _PARAMETERS = {
     "subsample": functools.partial(jaxpool.subsample_pool, coefficient=np.float32([0.1, 0.2, 0.3]), bias=0.4),
     "mixed": functools.partial(jaxpool.mixed_pool, alpha=np.float32([0.1, 0.2, 0.3])),
     "gated": functools.partial(
-        jaxpool.gated_pool, gate=np.linspace(-1, 1, 9, dtype=np.float32).reshape(3, 3)
+        jaxpool.gated_pool, gate=np.linspace(-1, 1, 6, dtype=np.float32).reshape(3, 2)
     ),
     "details": functools.partial(jaxpool.detail_preserving_pool, alpha=np.float32([2, 3, 4]), lam=1.5),
     "gem": functools.partial(jaxpool.gem_pool, p=np.float32([2, 3, 4])),
     "max blur": functools.partial(jaxpool.max_blur_pool),
 }
-_WINDOW = {"window_shape": (3, 3), "strides": (2, 2), "padding": "SAME"}
+_WINDOW = {"window_shape": (3, 2), "strides": (2, 1), "padding": "SAME"}
 SPATIAL = {name: functools.partial(pool, **_WINDOW) for name, pool in _PARAMETERS.items()}
 _OFFSETS = np.linspace(-1, 1, 27, dtype=np.float32).reshape(3, 3, 3)
 SPATIAL["dilate"] = lambda x: jaxpool.morphology.dilate(x, _OFFSETS, (2, 2), per_channel=True)

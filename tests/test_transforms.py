@@ -12,7 +12,6 @@ from jax.sharding import PartitionSpec as P
 
 import jaxpool
 from tests.cases import CASES, SMALL_CASES, curved, distinct, random
-from tests.covering import pairs
 from tests.functions import COMPOSED, KINDS, SIMPLE
 from tests.groups import GROUPS
 from tests.programs import interpret
@@ -37,8 +36,9 @@ def _everything(pool):
 
 @pytest.mark.parametrize("case", SMALL_CASES, ids=str)
 def test_jit_gives_what_eager_gives_bit_for_bit(case):
+    """Each function in half of the geometries: what is eager compiles one by one."""
     inputs = random(case.shape)
-    pools = [_bind(function, case) for function in SIMPLE]
+    pools = [_bind(function, case) for function in SIMPLE[SMALL_CASES.index(case) % 2 :: 2]]
     chex.assert_trees_all_equal(
         jax.jit(lambda x: [pool(x) for pool in pools])(inputs), [pool(inputs) for pool in pools]
     )
@@ -46,10 +46,10 @@ def test_jit_gives_what_eager_gives_bit_for_bit(case):
 
 @pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
 def test_disabled_jit_gives_the_same(name):
-    inputs = distinct((1, 4, 3, 1), np.float32)
+    inputs = distinct((1, 6, 1), np.float32)
 
     def value_and_gradient():
-        pool = functools.partial(getattr(jaxpool, name), window_shape=(3, 2), strides=(2, 1), padding="SAME")
+        pool = functools.partial(getattr(jaxpool, name), window_shape=(3,), strides=(2,), padding="SAME")
         return pool(inputs), jax.grad(lambda x: jnp.sum(pool(x) ** 2))(inputs)
 
     expected = jax.jit(value_and_gradient)()
@@ -68,9 +68,10 @@ def _mesh(axis_type, shape=(2, 4)):
     return jax.make_mesh(shape, ("data", "model"), axis_types=(axis_type,) * 2)
 
 
-@each_kind
-@pytest.mark.parametrize("name", ["1d", "channels first"])
-def test_inside_shard_map(name, function):
+@pytest.mark.parametrize(
+    ("function", "name"), [*zip(KINDS, ("channels first", "1d", "channels first"), strict=True)], ids=str
+)
+def test_inside_shard_map(function, name):
     """Batch over one mesh axis and channels over the other: every device pools its own."""
     case = next(case for case in CASES if case.name == name)
     shape = list(case.shape)
@@ -110,11 +111,11 @@ def test_replicated_inputs_in_shard_map(function):
 
 @pytest.mark.parametrize(
     ("name", "axis_type", "function"),
-    pairs(
-        ["channels first", "dilation stride", "windows of padding"],
-        [AxisType.Auto, AxisType.Explicit],
-        KINDS,
-    ),
+    [
+        (name, axis_type, KINDS[(i + j + 1) % 3])
+        for i, name in enumerate(["channels first", "dilation stride", "windows of padding"])
+        for j, axis_type in enumerate([AxisType.Auto, AxisType.Explicit])
+    ],
     ids=str,
 )
 def test_on_a_mesh(name, axis_type, function):
@@ -145,10 +146,10 @@ def test_on_a_mesh(name, axis_type, function):
 def test_automatic_mesh_splits_space(name):
     """With automatic sharding XLA moves what the windows need: slow perhaps, never wrong."""
     mesh = _mesh(AxisType.Auto)
-    inputs = distinct((2, 16, 8, 2), np.float32)
+    inputs = distinct((2, 16, 2), np.float32)
 
     def pool(inputs):
-        return getattr(jaxpool, name)(inputs, (3, 3), (2, 2), "SAME")
+        return getattr(jaxpool, name)(inputs, (3,), (2,), "SAME")
 
     def both(inputs):
         return pool(inputs), _gradient(pool)(inputs)
@@ -221,7 +222,10 @@ def test_new_pools_on_an_explicit_mesh(pool):
 
 
 def _of_groups(names):
-    """Functions of groups, and composed ones, each of inputs of one shape whose first axis is a batch."""
+    """Functions of groups, and composed ones, each of inputs of one shape whose first axis is a batch.
+
+    Of groups with more than two, which are alike, every second.
+    """
     case = next(case for case in SMALL_CASES if case.name == "channels first 1d")
     composed = [
         functools.partial(f.apply, window_shape=(3,), strides=(2,), padding=1, channel_axis=1)
@@ -229,7 +233,9 @@ def _of_groups(names):
         if f.name in ("soft_pool temperature=0.7", "median_pool")
     ]
     return [(case.shape, composed)] + [
-        (group.shape, [f.apply for f in group.functions]) for group in GROUPS if group.name in names
+        (group.shape, [f.apply for f in group.functions[:: 2 if len(group.functions) > 2 else 1]])
+        for group in GROUPS
+        if group.name in names
     ]
 
 
@@ -240,8 +246,7 @@ def _of_groups(names):
         *(
             (case.shape, [_bind(function, case) for function in KINDS])
             for case in CASES
-            if case.name
-            in ("1d", "overlap stride", "windows of padding", "dilation stride", "channels first")
+            if case.name in ("1d", "windows of padding", "dilation stride", "channels first")
         ),
     ],
     ids=lambda shape: str(shape) if isinstance(shape, tuple) else "",
