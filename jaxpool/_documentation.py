@@ -60,7 +60,7 @@ def _section(function: Callable, name: str) -> str:
 
 
 def _filled(text: str, indent: str = "") -> str:
-    return textwrap.fill(text.strip(), 100, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.fill(text, 85, subsequent_indent=indent, break_on_hyphens=False).strip()
 
 
 def _listed(described: Mapping[str, str]) -> str:

@@ -105,8 +105,9 @@ def _check_type(name: str, hint: Any, value: Any) -> None:
             expected = ", ".join(map(repr, get_args(hint)))
             raise ValueError(f"{name} must be one of {expected}, got {value!r}.")
     elif kind is Sequence:
+        (of_entries,) = get_args(hint)
         for entry in as_sequence(name, value):
-            _check_type(f"every entry of {name}", *get_args(hint), entry)
+            _check_type(f"every entry of {name}", of_entries, entry)
     elif kind in (int, SupportsIndex):
         as_integer(name, value)
     elif kind is float:
