@@ -49,6 +49,7 @@ _POSITIVE = (
     "window_dilation",
     "window_shape",
 )
+_OF_WINDOWS = tuple(inspect.signature(make_window).parameters)
 _ANY_LENGTH = 2**40
 
 
@@ -88,7 +89,7 @@ def _read(function: Callable, annotation: str) -> Any:
 
 def _check_window(settings: Mapping[str, Any]) -> None:
     """By the checks of every window, in an array that it fits and that has all axes it names."""
-    arguments = {n: settings[n] for n in inspect.signature(make_window).parameters if n in settings}
+    arguments = {n: settings[n] for n in _OF_WINDOWS if n in settings}
     channel_axis = arguments.get("channel_axis")
     other = abs(as_integer("channel_axis", channel_axis)) if channel_axis is not None else 0
     ndim = len(as_integers("window_shape", arguments["window_shape"], minimum=1)) + other + 1

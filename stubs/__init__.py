@@ -37,7 +37,9 @@ def path_of(file: types.ModuleType) -> Path:
 def stub_of(file: types.ModuleType) -> str:
     """The stub of a file of modules."""
     pooling: Any = vars(file)["Pooling"]
-    modules = [v for v in vars(file).values() if inspect.isclass(v) and issubclass(v, pooling)][1:]
+    modules: list[Any] = [
+        v for v in vars(file).values() if inspect.isclass(v) and issubclass(v, pooling) and v is not pooling
+    ]
     functions = {n: v for n, v in vars(file).items() if inspect.isfunction(v) and not n.startswith("_")}
     classes = ["\n".join(_class(cls, file)) for cls in modules]
     imports = {("jax", "Array"), *((f.__module__, f"{name} as {name}") for name, f in functions.items())}
