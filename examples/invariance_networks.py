@@ -17,11 +17,6 @@ CHANNELS = (8, 16, 32)  # of the maps after each convolution
 KERNELS = (5, 3, 3)  # with two pools of 2x2/2, units before the head see 20 pixels: a whole digit
 
 
-# Whose types ask for arrays that come with a call, or are learned.
-LipPool: Any = nnx_pool.LipPool
-AttentionPool: Any = nnx_pool.AttentionPool
-
-
 class Downsampler(NamedTuple):
     label: str
     make: Callable[[int, nnx.Rngs], Callable]  # the layer, for a number of channels
@@ -39,7 +34,7 @@ class LocalImportance(nnx.Module):
 
     def __init__(self, channels: int, rngs: nnx.Rngs):
         self.logits = nnx.Conv(channels, channels, (1, 1), rngs=rngs)
-        self.pool = LipPool((2, 2), (2, 2))
+        self.pool = nnx_pool.LipPool((2, 2), (2, 2))
 
     def __call__(self, maps: Array) -> Array:
         return self.pool(maps, self.logits(maps))
@@ -116,7 +111,7 @@ class Network(nnx.Module):
         if downsampler.head == "max":
             self.head: Callable = nnx_pool.GlobalMaxPool()
         elif downsampler.head == "attention":
-            self.head = AttentionPool(last, 4, rngs=rngs)
+            self.head = nnx_pool.AttentionPool(last, 4, rngs=rngs)
         else:
             self.head = lambda maps: maps.reshape(len(maps), -1)
             last *= (SIDE // (4 if downsampler.windows else 1)) ** 2

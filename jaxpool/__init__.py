@@ -1,5 +1,9 @@
 """Pooling for JAX: complete, exact and fast."""
 
+import importlib as _importlib
+import importlib.metadata as _metadata
+import typing as _typing
+
 from jaxpool import analysis as analysis
 from jaxpool import convert as convert
 from jaxpool import morphology as morphology
@@ -86,3 +90,21 @@ from jaxpool._ops.whole_rank import global_median_pool as global_median_pool
 from jaxpool._ops.whole_rank import global_quantile_pool as global_quantile_pool
 from jaxpool._replace import replace_flax_pools as replace_flax_pools
 from jaxpool._window import output_shape as output_shape
+
+if _typing.TYPE_CHECKING:
+    from jaxpool import linen as linen
+    from jaxpool import nnx as nnx
+
+    __version__: str
+else:
+
+    def __getattr__(name):
+        """The modules, which import Flax, and the version: each is read once it is asked for."""
+        if name in ("linen", "nnx"):
+            return _importlib.import_module(f"jaxpool.{name}")
+        if name == "__version__":
+            try:
+                return _metadata.version("jaxpool")
+            except _metadata.PackageNotFoundError:  # a checkout that is not installed
+                return "0+unknown"
+        raise AttributeError(f"module 'jaxpool' has no attribute {name!r}")

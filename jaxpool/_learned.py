@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from inspect import Parameter
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -31,15 +32,15 @@ class Learned(NamedTuple):
       starts: how each array starts, from the module's settings and the number of channels; `None` for none.
       sized: whether that depends on the number of channels.
       sampled: whether it is drawn at random.
-      settings: what the modules are told that their function is not.
-      about: what these settings mean, or the arrays.
+      settings: what the modules are told that their function is not, and what it means.
+      about: what the arrays start as, or stand for.
       logarithms: whether the function gets exponentials of the arrays, which are above 0.
     """
 
     starts: dict[str, Callable[[_Settings, int], Start | None]]
     sized: bool = False
     sampled: bool = False
-    settings: tuple[Parameter, ...] = ()
+    settings: Mapping[Parameter, str] = MappingProxyType({})
     about: str = ""
     logarithms: bool = False
 
@@ -85,14 +86,23 @@ def _element(settings: _Settings, channels: int) -> Start:
     return Start((*settings["window_shape"], *[channels] * settings["per_channel"]), zeros)
 
 
-_WINDOW_SHAPE = Parameter(
-    "window_shape", Parameter.POSITIONAL_OR_KEYWORD, annotation="Sequence[SupportsIndex]"
-)
+def _first(name: str, annotation: str) -> Parameter:
+    return Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=annotation)
+
+
+def _option(name: str, annotation: str, default: Any) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
 _STRUCTURING = Learned(
     {"kernel": _element},
     sized=True,
-    settings=(_WINDOW_SHAPE,),
-    about="It starts as zeros, a flat box of `window_shape`; with `per_channel` as one for each channel.",
+    settings={
+        _first(
+            "window_shape", "Sequence[SupportsIndex]"
+        ): "the kernel's size along each spatial axis, such as `(3, 3)`."
+    },
+    about="It starts as zeros, a flat box; with `per_channel` as one for each channel.",
 )
 
 _LEARNED = {
@@ -128,17 +138,22 @@ _LEARNED = {
         },
         sized=True,
         sampled=True,
-        settings=(
-            Parameter("num_heads", Parameter.POSITIONAL_OR_KEYWORD, annotation=int),
-            Parameter("out_features", Parameter.KEYWORD_ONLY, default=None, annotation="int | None"),
-            Parameter("learned_query", Parameter.KEYWORD_ONLY, default=False, annotation=bool),
-            Parameter("num_queries", Parameter.KEYWORD_ONLY, default=None, annotation="int | None"),
-            Parameter("num_positions", Parameter.KEYWORD_ONLY, default=None, annotation="int | None"),
-        ),
-        about="`num_heads` must divide the channels. The result has `out_features`, or as many as inputs. "
-        "The query is the mean of the tokens, or with `learned_query` one that is learned, or as many as "
-        "`num_queries`. There are positions where their number is given: that of the tokens, and one more "
-        "for the mean.",
+        settings={
+            _first("num_heads", "int"): "the number of heads, which must divide the channels.",
+            _option("out_features", "int | None", None): "the number of channels of the result; `None` for "
+            "as many as the inputs have.",
+            _option(
+                "learned_query", "bool", False
+            ): "whether the query is learned; else it is the mean of the tokens.",
+            _option(
+                "num_queries", "int | None", None
+            ): "how many queries are learned, where the result has a "
+            "row for each; `None` for one query and no such axis.",
+            _option(
+                "num_positions", "int | None", None
+            ): "how many positions are learned: that of the tokens, "
+            "and one more for their mean; `None` for no positions.",
+        },
     ),
     "soft_argmax_pool": Learned(
         {"temperature": lambda s, n: Start((), zeros)},
@@ -153,9 +168,9 @@ _LEARNED = {
         },
         sized=True,
         sampled=True,
-        settings=(Parameter("num_clusters", Parameter.POSITIONAL_OR_KEYWORD, annotation=int),),
-        about="The `num_clusters` centers start at random, of about unit length; those of k-means are "
-        "better, with the kernel and the bias that follow from them.",
+        settings={_first("num_clusters", "int"): "the number of centers."},
+        about="The centers start at random, of about unit length; those of k-means are better, with the "
+        "kernel and the bias that follow from them.",
     ),
     "dilate": _STRUCTURING,
     "erode": _STRUCTURING,

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
-from collections.abc import Callable
-from typing import Any
+import types
+from collections.abc import Callable, Mapping
+from inspect import Parameter
+from typing import Any, get_overloads
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxpool import morphology
+from jaxpool import _documentation
+from jaxpool._documentation import STREAM as STREAM
 from jaxpool._learned import learned
+from jaxpool._settings import naming
 
 # The arguments that differ from call to call. All others are a module's own.
 _ARRAYS = (
@@ -29,21 +34,54 @@ _ARRAYS = (
     "where",
     "random_samples",
 )
-# The stream of random numbers that modules take keys from.
-STREAM = "pooling"
 
 
-def parameters(function: Callable) -> list[inspect.Parameter]:
+def class_name(function: Callable) -> str:
+    """The name of a pool's module."""
+    return "".join(word.capitalize() for word in function.__name__.split("_"))
+
+
+@functools.cache
+def parameters(function: Callable) -> tuple[Parameter, ...]:
     """The parameters of a pool's module: those of the pool, without the arrays it is applied to or learns."""
     other = ("key", *_ARRAYS, *learned(function).starts)
     own = [p for p in inspect.signature(function).parameters.values() if p.name not in other]
-    return sorted([*learned(function).settings, *own], key=lambda p: p.kind)
+    return tuple(sorted([*learned(function).settings, *own], key=lambda p: p.kind))
 
 
-def call_signature(function: Callable) -> inspect.Signature:
-    """How a pool's module is called: with the pool's arrays, in their order."""
-    arrays = [p for p in inspect.signature(function).parameters.values() if p.name in _ARRAYS]
-    return inspect.Signature(arrays)
+def call_method(does: Callable, function: Callable, options: Mapping[Parameter, str]) -> Callable:
+    """The method `__call__` of a pool's module: it takes the pool's arrays, in their order, and options."""
+    signature = inspect.signature(function)
+    arrays = [p for p in signature.parameters.values() if p.name in _ARRAYS]
+    ordered = sorted([*arrays, *options], key=lambda p: p.kind)
+    texts = _documentation.texts(function, options)
+    doc = _documentation.of_call(function, {p.name: texts[p.name] for p in ordered})
+    return method("__call__", does, signature.replace(parameters=ordered), doc)
+
+
+def method(name: str, does: Callable, signature: inspect.Signature, doc: str | None = None) -> Callable:
+    """A method that says what it takes, of what it does with that."""
+
+    def own(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        with naming(type(self)):
+            arguments = signature.bind(*args, **kwargs).arguments
+        return does(self, arguments)
+
+    own.__name__, own.__doc__ = name, doc
+    this = Parameter("self", Parameter.POSITIONAL_OR_KEYWORD)
+    vars(own)["__signature__"] = signature.replace(parameters=[this, *signature.parameters.values()])
+    return own
+
+
+def option(name: str, annotation: str, kind: Any = Parameter.KEYWORD_ONLY, default: Any = None) -> Parameter:
+    """A parameter of modules that their functions have not."""
+    return Parameter(name, kind, annotation=annotation, default=default)
+
+
+def draws(kind: Any) -> dict[Parameter, str]:
+    """The option of calls to draw, or not to."""
+    text = "whether this call draws nothing; `None` for what the module was made with."
+    return {option("deterministic", "bool | None", kind): text}
 
 
 def is_random(function: Callable) -> bool:
@@ -64,45 +102,27 @@ def call(
     arrays: dict[str, Any],
     make_key: Callable[[], Any],
 ) -> Any:
-    """Calls the pool with a module's settings, its weights and the arrays; with a new key to draw samples."""
+    """Calls the pool with a module's settings, its weights and the arrays; with a new key to draw samples.
+
+    `deterministic` is that of the call, where it has one.
+    """
     extra = [p.name for p in learned(function).settings]
     if learned(function).logarithms:
         weights = {name: jnp.exp(weight) for name, weight in weights.items()}
     bound = {name: value for name, value in settings.items() if name not in extra}
     bound |= {name: weights.get(name) for name in learned(function).starts}
+    if arrays.get("deterministic") is not None:
+        bound["deterministic"] = arrays["deterministic"]
+    arrays = {name: array for name, array in arrays.items() if name != "deterministic"}
     if is_random(function):
         draws = not bound["deterministic"] and arrays.get("random_samples") is None
         bound = {"key": make_key() if draws else None, **bound}
     return function(**bound, **arrays)
 
 
-def class_namespace(function: Callable, module: str) -> dict[str, Any]:
-    """The name, home and documentation of a pool's module."""
-    place = f"morphology.{function.__name__}" if function in vars(morphology).values() else function.__name__
-    summary = (inspect.getdoc(function) or "").partition("\n")[0]
-    name = "".join(word.capitalize() for word in function.__name__.split("_"))
-    arrays = ", ".join(f"`{array}`" for array in call_signature(function).parameters)
-    weights = ", ".join(f"`{array}`" for array in learned(function).starts)
-    doc = (
-        f"{summary}\n\n"
-        f"A module that applies `jaxpool.{place}`; its arguments are the function's, in the same "
-        f"order, without its arrays. "
-        + (
-            f"It learns {weights}, in float32. {learned(function).about}"
-            if weights
-            else "It has no parameters."
-        )
-        + "\n\n"
-        f"Call it with the arrays of the function: {arrays}.\n\n"
-        "Returns:\n"
-        f"  What `jaxpool.{place}` returns."
-    )
-    if is_random(function):
-        doc += (
-            f"\n\nA call takes a key from the stream {STREAM!r}, or else the default one, unless it is "
-            "`deterministic` or given the samples."
-        )
-    return {"__module__": module, "__qualname__": name, "__doc__": doc}
+def generic(function: Callable) -> dict[str, Any]:
+    """What a class needs to be written with the type of its results, where that depends on a setting."""
+    return {"__class_getitem__": classmethod(types.GenericAlias)} if get_overloads(function) else {}
 
 
 def freeze(value: Any) -> Any:

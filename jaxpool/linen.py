@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import inspect
 from collections.abc import Callable
+from inspect import Parameter
 from typing import Any, ClassVar
 
 import flax.linen as nn
 
-from jaxpool import _learned, _modules
+from jaxpool import _documentation, _learned, _modules, _settings
 from jaxpool._ops import (
     adaptive,
     attention,
@@ -67,35 +67,47 @@ class Pooling(nn.Module):
     """What all pooling modules are: a pooling function with its arguments bound."""
 
     _function: ClassVar[Callable]
-    _call_signature: ClassVar[inspect.Signature]
-    _arguments: ClassVar[dict[str, str]] = {}
+    _fields: ClassVar[dict[str, str]] = {}
 
     def __post_init__(self):
-        for field in self._arguments.values():
+        for field in self._fields.values():
             object.__setattr__(self, field, _modules.freeze(getattr(self, field)))
+        if self._fields:
+            with _settings.naming(type(self)):
+                _settings.check(self._function, _modules.parameters(self._function), _settings_of(self))
         super().__post_init__()
 
-    @nn.compact
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        settings = {name: getattr(self, field) for name, field in self._arguments.items()}
-        arrays = self._call_signature.bind(*args, **kwargs).arguments
-        starts = _learned.learned(self._function).start(settings, _modules.channel_count(settings, arrays))
-        weights = {name: self.param(name, start.make) for name, start in starts.items()}
-        make_key = functools.partial(self.make_rng, _modules.STREAM)
-        return _modules.call(self._function, settings, weights, arrays, make_key)
+
+def _settings_of(module: Pooling) -> dict[str, Any]:
+    return {name: getattr(module, field) for name, field in module._fields.items()}
 
 
-def _module(function: Callable[..., Any]) -> Callable[..., Pooling]:
-    namespace = _modules.class_namespace(function, __name__)
-    namespace |= {"_function": staticmethod(function), "_call_signature": _modules.call_signature(function)}
-    namespace |= {"_arguments": {}, "__annotations__": {}}
-    for p in _modules.parameters(function):
-        field = _FIELDS.get(p.name, p.name)
+def _call(module: Pooling, arrays: dict[str, Any]) -> Any:
+    settings = _settings_of(module)
+    starts = _learned.learned(module._function).start(settings, _modules.channel_count(settings, arrays))
+    weights = {name: module.param(name, start.make) for name, start in starts.items()}
+    make_key = functools.partial(module.make_rng, _modules.STREAM)
+    return _modules.call(module._function, settings, weights, arrays, make_key)
+
+
+def _module(function: Callable[..., Any]) -> type[Pooling]:
+    parameters = _modules.parameters(function)
+    fields = {p.name: _FIELDS.get(p.name, p.name) for p in parameters}
+    texts = _documentation.texts(function, {})
+    # `deterministic` by position too, as Linen's Dropout has it.
+    draws = _modules.draws(Parameter.POSITIONAL_OR_KEYWORD) if _modules.is_random(function) else {}
+    members = {
+        "__module__": __name__,
+        "__doc__": _documentation.of_class(function, {fields[n]: texts[n] for n in fields}),
+        "__annotations__": {fields[p.name]: p.annotation for p in parameters},
+        "__call__": nn.compact(_modules.call_method(_call, function, draws)),
+        "_function": staticmethod(function),
+        "_fields": fields,
+    }
+    for p in parameters:
         default = {} if p.default is p.empty else {"default": p.default}
-        namespace["_arguments"][p.name] = field
-        namespace["__annotations__"][field] = p.annotation
-        namespace[field] = dataclasses.field(kw_only=p.kind is p.KEYWORD_ONLY, **default)
-    return type(namespace["__qualname__"], (Pooling,), namespace)
+        members[fields[p.name]] = dataclasses.field(kw_only=p.kind is p.KEYWORD_ONLY, **default)
+    return type(_modules.class_name(function), (Pooling,), members | _modules.generic(function))
 
 
 MaxPool = _module(max_min.max_pool)

@@ -306,6 +306,7 @@ _ELSEWHERE = (
 _ELSEWHERE += ("attention_pool", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
 _ELSEWHERE += ("multiscale_roi_align", "crop_and_resize")
 _ELSEWHERE += tuple(name for name in dir(jaxpool) if name.startswith("segment_"))  # in test_segments.py
+_ELSEWHERE += ("__getattr__",)
 EVERY = [
     name for name in dir(jaxpool) if inspect.isfunction(getattr(jaxpool, name)) and name not in _ELSEWHERE
 ]

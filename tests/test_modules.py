@@ -22,7 +22,8 @@ POOLS = {
     "".join(map(str.capitalize, name.split("_"))): function
     for home in (jaxpool, jaxpool.morphology)
     for name, function in vars(home).items()
-    if inspect.isfunction(function) and name not in ("output_shape", "streaming", "replace_flax_pools")
+    if inspect.isfunction(function)
+    and name not in ("output_shape", "streaming", "replace_flax_pools", "__getattr__")
 }
 ARRAYS = (
     "key",
@@ -134,7 +135,7 @@ OF_TOKENS = ("CovariancePool", "BilinearPool", "CompactBilinearPool")  # whose m
 RANDOM = [name for name in POOLS if "key" in inspect.signature(POOLS[name]).parameters]
 
 
-def _settings(name):
+def settings_of(name):
     return SETTINGS.get(name, _WINDOW)
 
 
@@ -159,14 +160,14 @@ def _expected(name, *arrays, **more):
         )
     )
     parameters = inspect.signature(POOLS[name]).parameters
-    settings = {n: value for n, value in _settings(name).items() if n in parameters}
+    settings = {n: value for n, value in settings_of(name).items() if n in parameters}
     weights = WEIGHTS.get(name, {})
     if name in LOGARITHMS:
         weights = {n: jnp.exp(start.astype(np.float32)) for n, start in weights.items()}
     return POOLS[name](**(weights | arguments), **settings, **more)
 
 
-def _nnx(name, **settings):
+def make_nnx(name, **settings):
     """A module, with what it needs beside its settings."""
     first = {"num_features": INPUTS.shape[-1]} if name in SIZED else {}
     rngs = {"rngs": nnx.Rngs(0)} if name in DRAWN else {}
@@ -206,7 +207,7 @@ def test_arguments_are_the_function_s(name):
     ] == expected
 
 
-def _linen(name, **settings):
+def make_linen(name, **settings):
     renamed = {"init_value" if n == "init" else n: value for n, value in settings.items()}
     return getattr(linen_pool, name)(**renamed)
 
@@ -238,7 +239,7 @@ def _unprinted(program):
 
 @pytest.mark.parametrize("name", [name for name in POOLS if name not in WEIGHTS])
 def test_programs_are_the_function_s(name):
-    module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
+    module, linen = make_nnx(name, **settings_of(name)), make_linen(name, **settings_of(name))
 
     def of_linen(*arrays):
         pooled, variables = linen.init_with_output({}, *arrays)
@@ -251,7 +252,7 @@ def test_programs_are_the_function_s(name):
 
 @pytest.mark.parametrize("name", [name for name in WEIGHTS if name not in DRAWN])
 def test_results_are_the_function_s(name):
-    module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
+    module, linen = make_nnx(name, **settings_of(name)), make_linen(name, **settings_of(name))
 
     def program(*arrays):
         variables = linen.init(jax.random.key(0), *arrays)
@@ -267,8 +268,8 @@ def test_results_are_the_function_s(name):
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_modules_are_the_function_with_what_is_drawn_at_random(name):
-    module, linen = (make(name, **_settings(name)) for make in (_nnx, _linen))
-    bound = {n: v for n, v in _settings(name).items() if n not in OF_THE_MODULE}
+    module, linen = (make(name, **settings_of(name)) for make in (make_nnx, make_linen))
+    bound = {n: v for n, v in settings_of(name).items() if n not in OF_THE_MODULE}
 
     def program(x):
         variables = linen.init(jax.random.key(0), x)
@@ -292,7 +293,7 @@ def test_windows_are_taken_by_position():
 
 @pytest.mark.parametrize("name", MASKED)
 def test_masks_are_given_when_called(name):
-    module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
+    module, linen = make_nnx(name, **settings_of(name)), make_linen(name, **settings_of(name))
     where = (INPUTS[..., :1] if name in OF_TOKENS else INPUTS) > 0.5
     if name not in WEIGHTS:
         pools = (module, functools.partial(linen.apply, {}), functools.partial(_expected, name))
@@ -311,7 +312,7 @@ def test_masks_are_given_when_called(name):
 
 
 def _random_settings(name):
-    return {n: value for n, value in _settings(name).items() if n != "deterministic"}
+    return {n: value for n, value in settings_of(name).items() if n != "deterministic"}
 
 
 @pytest.mark.parametrize("name", RANDOM)
@@ -335,10 +336,54 @@ def test_nnx_draws_from_its_stream(name):
 
 @pytest.mark.parametrize("name", RANDOM)
 def test_linen_draws_from_its_stream(name):
-    module = _linen(name, **_random_settings(name))
+    module = make_linen(name, **_random_settings(name))
     draws = [module.apply({}, INPUTS, rngs={"pooling": jax.random.key(seed)}) for seed in (0, 0, 1)]
     chex.assert_trees_all_equal(draws[0], draws[1])
     assert (draws[0] != draws[2]).any()
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_nnx_switches_as_dropout_does(name):
+    module = getattr(nnx_pool, name)(**_random_settings(name), rngs=nnx.Rngs(0))
+    network, expected = nnx.Sequential(module), _expected(name, INPUTS)
+    chex.assert_trees_all_equal(module(INPUTS, deterministic=True), expected)
+    network.eval()
+    chex.assert_trees_all_equal(network(INPUTS), expected)
+    assert (module(INPUTS, deterministic=False) != expected).any()
+    network.train()
+    if hasattr(nnx, "view"):  # Flax 0.12.0 has `eval` and `train` alone
+        viewed = nnx.view(network, deterministic=True)
+        chex.assert_trees_all_equal(viewed(INPUTS), expected)
+        assert "deterministic: bool | None = None" in nnx.view_info(network)
+    assert (network(INPUTS) != expected).any()
+    with pytest.raises(TypeError, match=f"{name}: got an unexpected keyword argument 'deterministc'"):
+        module(INPUTS, deterministc=True)
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_nnx_draws_from_what_a_call_gives(name):
+    module = getattr(nnx_pool, name)(**_random_settings(name))
+    given = [nnx.Rngs(pooling=3), nnx.Rngs(pooling=3)["pooling"], nnx.Rngs(pooling=3)["pooling"]()]
+    expected = POOLS[name](given.pop(), INPUTS, **_random_settings(name))
+    for rngs in given:
+        chex.assert_trees_all_equal(module(INPUTS, rngs=rngs), expected)
+    of_stream = getattr(nnx_pool, name)(**_random_settings(name), rngs=nnx.Rngs(pooling=3)["pooling"])
+    of_all = getattr(nnx_pool, name)(**_random_settings(name), rngs=nnx.Rngs(pooling=3))
+    chex.assert_trees_all_equal(of_stream(INPUTS), of_all(INPUTS))
+    with pytest.raises(TypeError, match=f"{name}: rngs must be of nnx.Rngs or nnx.RngStream, got 3"):
+        getattr(nnx_pool, name)(**_random_settings(name), rngs=3)
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_linen_draws_unless_a_call_says_otherwise(name):
+    expected, module = _expected(name, INPUTS), make_linen(name, **_random_settings(name))
+    for call in ({"deterministic": True}, {"method": lambda m, x: m(x, True)}):
+        chex.assert_trees_all_equal(module.apply({}, INPUTS, **call), expected)
+    settled = make_linen(name, **settings_of(name))
+    key = {"pooling": jax.random.key(0)}
+    drawn = settled.apply({}, INPUTS, deterministic=False, rngs=key)
+    chex.assert_trees_all_equal(drawn, module.apply({}, INPUTS, rngs=key))
+    chex.assert_trees_all_equal(settled.apply({}, INPUTS, deterministic=None), expected)
 
 
 @pytest.mark.parametrize("name", RANDOM)
@@ -346,7 +391,7 @@ def test_nothing_to_draw_from_is_named(name):
     with pytest.raises(ValueError, match=f"rngs must be given to {name}"):
         getattr(nnx_pool, name)(**_random_settings(name))(INPUTS)
     with pytest.raises(flax.errors.InvalidRngError, match="pooling"):
-        _linen(name, **_random_settings(name)).apply({}, INPUTS)
+        make_linen(name, **_random_settings(name)).apply({}, INPUTS)
 
 
 @pytest.mark.parametrize("name", ["FractionalMaxPool", "FractionalAvgPool"])
@@ -378,9 +423,9 @@ def test_documentation_and_pickling(name, package):
     home = jaxpool.morphology if POOLS[name] in vars(jaxpool.morphology).values() else jaxpool
     assert f"`{home.__name__}.{POOLS[name].__name__}`" in inspect.getdoc(cls)
     settings = {
-        "init_value" if n == "init" and package is linen_pool else n: v for n, v in _settings(name).items()
+        "init_value" if n == "init" and package is linen_pool else n: v for n, v in settings_of(name).items()
     }
-    module = _nnx(name, **settings) if package is nnx_pool else cls(**settings)
+    module = make_nnx(name, **settings) if package is nnx_pool else cls(**settings)
     copy = pickle.loads(pickle.dumps(module))
     assert type(copy) is cls
     for argument, value in settings.items():
@@ -389,20 +434,9 @@ def test_documentation_and_pickling(name, package):
         assert np.array_equal(getattr(copy, argument), value)
 
 
-@pytest.mark.parametrize("package", [linen_pool, nnx_pool])
-def test_mistakes_are_named(package):
-    with pytest.raises(TypeError, match="window_shape"):
-        package.MaxPool()
-    with pytest.raises(TypeError, match="stride"):
-        package.MaxPool((2, 2), stride=(2, 2))
-    module = package.MaxPool(2)
-    with pytest.raises(TypeError, match="window_shape must be a sequence of ints, such as"):
-        module(INPUTS) if package is nnx_pool else module.apply({}, INPUTS)
-
-
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_what_is_learned_gets_a_gradient(name):
-    module, linen = _nnx(name, **_settings(name)), _linen(name, **_settings(name))
+    module, linen = make_nnx(name, **settings_of(name)), make_linen(name, **settings_of(name))
 
     def loss(pooled):
         return jnp.sum(jnp.sin(3 * pooled))

@@ -76,7 +76,7 @@ def test_readme_code_runs_as_shown(code):
         ("print(1 + 1)  # 3", AssertionError),
         ("print(1)  # 1\nprint(2)", AssertionError),
         ("1 / 0", ZeroDivisionError),
-        ("import jaxpool; jaxpool.nnx", AttributeError),  # as long as nobody imports it
+        ("import jaxpool; jaxpool._modules", AttributeError),  # as long as nobody imports it
         ("jax", NameError),
     ],
 )

@@ -51,7 +51,7 @@ def select_over(
     """The first of each window's elements in `order`: a dilation or an erosion."""
     array = as_ordered("inputs", inputs)
     channels = channels_of(array, options["channel_axis"])
-    element = _as_element(kernel, array.ndim, channels, as_bool("per_channel", per_channel))
+    element = as_element(kernel, array.ndim, channels, as_bool("per_channel", per_channel))
     element = element.reflected() if order == "max" else element.negated()
     window = make_window(array.shape, element.shape, *arguments, **options)
     if element.is_box:
@@ -65,7 +65,8 @@ def is_flat(kernel: Any) -> bool:
     return not (hasattr(kernel, "dtype") and jnp.issubdtype(kernel.dtype, jnp.floating))
 
 
-def _as_element(kernel: Any, ndim: int, channels: tuple[int, Any] | None, per_channel: bool) -> Element:
+def as_element(kernel: Any, ndim: int, channels: tuple[int, Any] | None, per_channel: bool) -> Element:
+    """The structuring element, checked; a flat one fits arrays of any number of dimensions."""
     if not is_flat(kernel):
         return _with_offsets(as_real("kernel", kernel), ndim, channels, per_channel)
     if per_channel:

@@ -58,7 +58,7 @@ def streaming(
         `global_max_pool`, `global_min_pool`, `global_sum_pool`, `global_avg_pool`, `global_lp_pool`,
         `global_logsumexp_pool`, `global_soft_pool`, `global_var_pool`, `global_std_pool` or
         `statistics_pool`, of sequences `(*batch, time, channels)`.
-      **arguments: all arguments of the pool but `inputs` and `padding`; for a global pool all but `inputs`,
+      arguments: all arguments of the pool but `inputs` and `padding`; for a global pool all but `inputs`,
         `axis`, `where` and `keepdims`.
 
     Returns:

@@ -160,11 +160,12 @@ def avg_pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    divisor = _as_divisor(count_include_pad, divisor_override)
+    divisor = as_divisor(count_include_pad, divisor_override)
     return on_each_device(average, array, window, as_mask(where, array.shape), divisor=divisor)
 
 
-def _as_divisor(count_include_pad: bool, divisor_override: int | None) -> Divisor:
+def as_divisor(count_include_pad: bool, divisor_override: int | None) -> Divisor:
+    """What the sum of a window is divided by, checked."""
     if divisor_override is None:
         return "cells" if count_include_pad else "elements"
     if not isinstance(divisor_override, int | np.integer) or isinstance(divisor_override, bool):
