@@ -55,6 +55,18 @@ def test_spatial_lays_out_what_an_explicit_mesh_was_not_told():
         chex.assert_trees_all_equal(way(inputs, where=where), some)
 
 
+@pytest.mark.parametrize("spec", [P(None, "x"), P(None, None, "x"), P(None, "x", "y")], ids=str)
+def test_windows_along_one_axis_after_the_other(spec):
+    """A norm of 6x6 cells at stride 1 is one of rows and then of columns: each asks where its own axis is."""
+    inputs = distinct((1, 16, 24, 1), np.float32)
+
+    def pool(x):
+        return jaxpool.lp_pool(x, (6, 6), padding="SAME", p=3)
+
+    split = jax.jit(spatial(pool, mesh=make_mesh(), spec=spec))
+    np.testing.assert_allclose(split(inputs), pool(inputs), rtol=1e-5)
+
+
 def test_composes():
     """In vmap, scan and jit, under remat, inside a module, and for a function that was compiled before."""
     inputs, mesh = distinct((2, 16, 8, 2), np.float32), make_mesh()
