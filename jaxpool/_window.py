@@ -268,7 +268,7 @@ class Window:
     @property
     def index_dtype(self) -> np.dtype:
         """The smallest unsigned integer that numbers every tap."""
-        return np.min_scalar_type(max(self.taps - 1, 0))
+        return np.min_scalar_type(self.taps - 1)
 
     def output_shape(self, shape: Sequence[int]) -> tuple[int, ...]:
         return self._shape(shape, "windows")

@@ -64,6 +64,7 @@ ADAPTIVE = (
     _adaptive("no channels", (2, 5, 7), (3, 4), None),
     _adaptive("3d", (1, 4, 3, 5, 1), (3, 2, 3)),
     _adaptive("large bins", (1, 19, 17, 2), (2, 2)),
+    _adaptive("large bins of one axis", (1, 24, 17, 1), (3, 2)),
     _adaptive("masked", (2, 7, 5, 2), (3, 4), where=np.random.RandomState(0).rand(2, 7, 5, 2) > 0.4),
 )
 

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax import export
+from jax.interpreters import ad
 from jax.sharding import NamedSharding, PartitionSpec
 
 import jaxpool
 from jaxpool._lowering import segments as lowering
+from jaxpool._primitives import segments
 from tests import reference
 from tests.programs import interpret
 
@@ -274,3 +276,14 @@ def test_memory_on_a_cpu_is_that_of_the_result():
     for name in ("segment_sum_pool", "segment_max_pool"):
         program = jax.jit(lambda x, ids, name=name: _pool(name, x, ids, 500)).lower(*shapes).compile()
         assert program.memory_analysis().temp_size_in_bytes < 4 * (500 * 32 + 3 * 50_000)
+
+
+def test_nothing_comes_back_for_nothing():
+    """JAX may ask for the transpose of a cotangent that is known to be 0."""
+    rows = jax.core.ShapedArray((1, 4, 2), np.float32)
+    ids, result = jnp.zeros((1, 4), np.int32), jax.core.ShapedArray((1, 3, 2), np.float32)
+    found = ad.primitive_transposes[segments.sum_p](
+        ad.Zero(result), ad.UndefinedPrimal(rows), ids, segments=3, in_order=True
+    )
+    assert type(found[0]) is ad.Zero
+    assert found[1:] == [None]
