@@ -189,6 +189,7 @@ _CHANGES = {
         "strides": (2, 1),
         "padding": "EDGE",
         "channel_axis": 1,
+        "where": WHERE,
     },
     "max_blur_pool": {
         "inputs": IMAGES + 1,
@@ -199,6 +200,7 @@ _CHANGES = {
         "channel_axis": 1,
         "filter_size": 2,
         "blur_padding": "ZERO",
+        "where": WHERE,
     },
     "polyphase_pool": {"inputs": IMAGES + 1, "strides": (4, 2), "p": 0.1, "channel_axis": 2},
     "gated_pool": {
@@ -210,6 +212,7 @@ _CHANGES = {
         "window_dilation": (1, 2),
         "ceil_mode": {"ceil_mode": True, "strides": (1, 3)},
         "channel_axis": 1,
+        "where": WHERE,
     },
     "attention_pool": {
         "inputs": IMAGES + 1,
