@@ -67,7 +67,7 @@ def _lp_norm(wide: Array, window: Window, p: float) -> Array:
         scale = lax.clamp(info.tiny, scale, 1 / info.tiny)
         weight, statistic, root = _square, 1 / scale, lax.sqrt
     else:
-        scale = jnp.where((largest > 0) & (largest < np.inf), largest, lax.full_like(largest, 1))
+        scale = as_scale(largest)
         weight, statistic, root = power(p), scale, lambda total: jnp.power(total, 1 / p)
     total = weighted_sum(lax.full_like(wide, 1), wide, statistic, window, weight)
     return jnp.where(total == 0, lax.full_like(total, 0), scale * root(or_one(total)))
@@ -84,9 +84,18 @@ def logsumexp(wide: Array, window: Window, temperature: float, counts: Array | N
 
 def _exponentials(wide: Array, window: Window, temperature: float) -> tuple[Array, Array]:
     """The sums of windows' exponentials, and what elements are compared with: maxima that are numbers."""
-    reference = lax.stop_gradient(select(wide, window, "max"))
-    reference = jnp.where(jnp.isfinite(reference), reference, lax.full_like(reference, 0))
+    reference = as_reference(lax.stop_gradient(select(wide, window, "max")))
     return weighted_sum(lax.full_like(wide, 1), wide, reference, window, exponential(temperature)), reference
+
+
+def as_reference(largest: Array) -> Array:
+    """What elements are compared with before they are raised: the largest, where it is a number."""
+    return jnp.where(jnp.isfinite(largest), largest, lax.full_like(largest, 0))
+
+
+def as_scale(largest: Array) -> Array:
+    """What magnitudes are divided by: the largest, where that can be."""
+    return jnp.where((largest > 0) & (largest < np.inf), largest, lax.full_like(largest, 1))
 
 
 def logarithm(total: Array, reference: Array, temperature: float) -> Array:

@@ -11,13 +11,12 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxpool._ops._arrays import as_broadcastable, as_real, masked, valid_counts
-from jaxpool._ops._smooth import or_one, softmax_average
+from jaxpool._ops._arrays import as_broadcastable, as_real, masked
+from jaxpool._ops._smooth import softmax_average
 from jaxpool._ops._tokens import token_axes
-from jaxpool._ops.spread import as_correction, deviation, squared_deviation
+from jaxpool._ops.spread import as_correction, deviation, moments, standard_deviation, variance
 from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives.sum import weighted_sum, window_sum
 from jaxpool._window import Window
 
 
@@ -223,39 +222,22 @@ def attentive_statistics_pool(
 
 @functools.cache
 def _variance(correction: int):
-    def pool(inputs: Array, window: Window, mask: Array | None) -> Array:
-        return _moments(inputs, window, mask, correction)[1].astype(inputs.dtype)
-
-    return pool
+    return functools.partial(variance, correction=correction)
 
 
 @functools.cache
 def _deviation(correction: int):
-    def pool(inputs: Array, window: Window, mask: Array | None) -> Array:
-        return deviation(_moments(inputs, window, mask, correction)[1]).astype(inputs.dtype)
-
-    return pool
+    return functools.partial(standard_deviation, correction=correction)
 
 
 def _statistics(inputs: Array, window: Window, mask: Array | None) -> Array:
-    mean, variance = _moments(inputs, window, mask, 0)
-    return jnp.concatenate([mean, deviation(variance)], -1).astype(inputs.dtype)
+    mean, squares = moments(inputs, window, mask, 0)
+    return jnp.concatenate([mean, deviation(squares)], -1).astype(inputs.dtype)
 
 
 def _attentive_statistics(inputs: Array, window: Window, mask: Array | None, logits: Array) -> Array:
     wide = masked(inputs, mask, 0).astype(accumulation_dtype(inputs.dtype))
     logits = jnp.broadcast_to(masked(logits.astype(wide.dtype), mask, -np.inf), wide.shape)
     mean = softmax_average(wide, logits, window)
-    variance = softmax_average(lax.square(wide - mean), logits, window)
-    return jnp.concatenate([mean, deviation(variance)], -1).astype(inputs.dtype)
-
-
-def _moments(inputs: Array, window: Window, mask: Array | None, correction: int) -> tuple[Array, Array]:
-    """Means and variances of what takes part, in the precision of sums."""
-    wide = masked(inputs, mask, 0).astype(accumulation_dtype(inputs.dtype))
-    counts = valid_counts(inputs, window, mask, wide.dtype)
-    mean = window_sum(wide, window) / or_one(counts)
-    takes_part = masked(lax.full_like(wide, 1), mask, 0)
-    total = weighted_sum(takes_part, wide, mean, window, squared_deviation)
-    divisor = jnp.where(counts == 0, lax.full_like(counts, 1), counts - correction)
-    return mean, total / divisor
+    squares = softmax_average(lax.square(wide - mean), logits, window)
+    return jnp.concatenate([mean, deviation(squares)], -1).astype(inputs.dtype)

@@ -16,6 +16,7 @@ from jaxpool._bins import FractionalWindow, fractional_window
 from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
 from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real, masked
+from jaxpool._ops._smooth import as_scale, or_one
 from jaxpool._ops.max_min import as_ordered, extreme
 from jaxpool._ops.sum_avg import average
 from jaxpool._precision import accumulation_dtype
@@ -389,10 +390,10 @@ def _expected(inputs: Array, window: Window, mask: Array | None) -> Array:
     # A maximum of equals halves the gradient, of which an element of 0 has none.
     positive = jnp.where(wide <= 0, lax.full_like(wide, 0), wide)
     largest = lax.stop_gradient(select_with_index(positive, window, "max")[0])
-    largest = jnp.where((largest > 0) & (largest < np.inf), largest, lax.full_like(largest, 1))
+    largest = as_scale(largest)
     total = weighted_sum(lax.full_like(wide, 1), positive, largest, window, _relative_size)
     product = weighted_sum(positive, positive, largest, window, _relative_size)
-    return (product / jnp.where(total == 0, lax.full_like(total, 1), total)).astype(inputs.dtype)
+    return (product / or_one(total)).astype(inputs.dtype)
 
 
 def _relative_size(element: Array, largest: Array) -> Array:

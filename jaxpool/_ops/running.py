@@ -21,7 +21,16 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxpool._arguments import as_integer, as_integers
 from jaxpool._lowering.order import precedes
 from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real, masked, mean_dtype
-from jaxpool._ops._smooth import as_temperature, exponential, logarithm, or_one, order_of_norm, power
+from jaxpool._ops._smooth import (
+    as_reference,
+    as_scale,
+    as_temperature,
+    exponential,
+    logarithm,
+    or_one,
+    order_of_norm,
+    power,
+)
 from jaxpool._ops.max_min import as_ordered
 from jaxpool._ops.moments import global_std_pool, global_var_pool, statistics_pool
 from jaxpool._ops.spread import as_correction, deviation
@@ -209,30 +218,25 @@ def _norm(p: float = 2.0) -> Running:
         return _extreme("max", maxima)._replace(check=as_real)
 
     def result(largest: Array, count: Array, total: Array) -> Array:
-        root = _magnitude(largest) * jnp.power(or_one(total), 1 / p)
+        root = as_scale(largest) * jnp.power(or_one(total), 1 / p)
         return jnp.where(total == 0, lax.full_like(total, 0), root)
 
     return _scaled(
         lambda chunk, mask: jnp.maximum(global_max_pool(jnp.abs(chunk), _TIME, where=mask), 0),
-        _magnitude,
+        as_scale,
         lambda magnitude, reference: jnp.power(magnitude / reference, p),
         [power(p)],
         result,
     )
 
 
-def _magnitude(largest: Array) -> Array:
-    """What magnitudes are divided by."""
-    return jnp.where((largest > 0) & (largest < np.inf), largest, lax.full_like(largest, 1))
-
-
 def _smooth_maximum(temperature: float = 1.0, mean: bool = False) -> Running:
     def result(largest: Array, count: Array, total: Array) -> Array:
-        return logarithm(total / or_one(count) if mean else total, _finite(largest), temperature)
+        return logarithm(total / or_one(count) if mean else total, as_reference(largest), temperature)
 
     temperature, mean = as_temperature(temperature), as_bool("mean", mean)
     weight = exponential(temperature)
-    return _scaled(_largest, _finite, weight, [weight], result)
+    return _scaled(_largest, as_reference, weight, [weight], result)
 
 
 def _soft(temperature: float = 1.0) -> Running:
@@ -244,16 +248,11 @@ def _soft(temperature: float = 1.0) -> Running:
         return jnp.where((count > 0) & jnp.isinf(largest), largest, of_weighted / or_one(total))
 
     weight = exponential(as_temperature(temperature))
-    return _scaled(_largest, _finite, weight, [weight, weighted], result)
+    return _scaled(_largest, as_reference, weight, [weight, weighted], result)
 
 
 def _largest(chunk: Array, mask: Array | None) -> Array:
     return global_max_pool(chunk, _TIME, where=mask)
-
-
-def _finite(largest: Array) -> Array:
-    """What elements are compared with before they are raised."""
-    return jnp.where(jnp.isfinite(largest), largest, lax.full_like(largest, 0))
 
 
 def _scaled(

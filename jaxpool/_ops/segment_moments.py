@@ -13,7 +13,16 @@ from jax.typing import ArrayLike
 
 from jaxpool._ops._arrays import as_bool, as_real
 from jaxpool._ops._segments import Segments, read_segments, wide
-from jaxpool._ops._smooth import as_temperature, exponential, logarithm, or_one, order_of_norm, power
+from jaxpool._ops._smooth import (
+    as_reference,
+    as_scale,
+    as_temperature,
+    exponential,
+    logarithm,
+    or_one,
+    order_of_norm,
+    power,
+)
 from jaxpool._ops.spread import as_correction, deviation
 
 
@@ -271,7 +280,7 @@ def _lp(inputs: Array, segments: Segments, *, p: float) -> Array:
     largest = segments.first(magnitudes, "max")
     if p == math.inf:
         return segments.placed(jnp.where(largest == -np.inf, 0, largest)).astype(inputs.dtype)
-    scale = lax.stop_gradient(jnp.where((largest > 0) & (largest < np.inf), largest, 1))
+    scale = lax.stop_gradient(as_scale(largest))
     # Rows of no segment are 0, of which any power is.
     total = segments.sum(power(p)(rows, or_one(segments.spread(scale))))
     norm = scale * jnp.power(or_one(total), 1 / p)
@@ -291,7 +300,7 @@ def _logsumexp(inputs: Array, segments: Segments, *, temperature: float, mean: b
 def exponentials(rows: Array, segments: Segments, temperature: float = 1.0) -> tuple[Array, Array]:
     """Exponentials of elements relative to the largest of their segment, and that: always a number."""
     reference = lax.stop_gradient(segments.first(rows, "max"))
-    reference = jnp.where(jnp.isfinite(reference), reference, 0)
+    reference = as_reference(reference)
     return exponential(temperature)(rows, segments.spread(reference)), reference
 
 

@@ -254,7 +254,7 @@ def soft_pool(
         channel_axis=channel_axis,
     )
     mask = as_mask(where, array.shape)
-    return on_each_device(_soft, array, window, mask, temperature=as_temperature(temperature))
+    return on_each_device(soft, array, window, mask, temperature=as_temperature(temperature))
 
 
 @functools.partial(jax.jit, static_argnames="p", inline=True)
@@ -274,7 +274,8 @@ def smooth_maximum(
 
 
 @functools.partial(jax.jit, static_argnames="temperature", inline=True)
-def _soft(inputs: Array, window: Window, mask: Array | None, *, temperature: float) -> Array:
+def soft(inputs: Array, window: Window, mask: Array | None, *, temperature: float) -> Array:
+    """The soft averages of windows, of the valid elements where there is a mask."""
     some = valid_counts(inputs, window, mask, np.dtype(np.int32)) > 0
     wide = masked(inputs, mask, -np.inf).astype(accumulation_dtype(inputs.dtype))
     return soft_average(wide, window, temperature, some).astype(inputs.dtype)

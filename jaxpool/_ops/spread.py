@@ -91,7 +91,7 @@ def var_pool(
         channel_axis=channel_axis,
     )
     return on_each_device(
-        _variance, array, window, as_mask(where, array.shape), correction=as_correction(correction)
+        variance, array, window, as_mask(where, array.shape), correction=as_correction(correction)
     )
 
 
@@ -167,7 +167,7 @@ def std_pool(
         channel_axis=channel_axis,
     )
     return on_each_device(
-        _deviation, array, window, as_mask(where, array.shape), correction=as_correction(correction)
+        standard_deviation, array, window, as_mask(where, array.shape), correction=as_correction(correction)
     )
 
 
@@ -181,13 +181,15 @@ def as_correction(correction: int) -> int:
 
 
 @functools.partial(jax.jit, static_argnames="correction", inline=True)
-def _variance(inputs: Array, window: Window, mask: Array | None, *, correction: int) -> Array:
-    return _wide_variance(inputs, window, mask, correction).astype(inputs.dtype)
+def variance(inputs: Array, window: Window, mask: Array | None, *, correction: int) -> Array:
+    """The variances of windows, of the valid elements where there is a mask."""
+    return moments(inputs, window, mask, correction)[1].astype(inputs.dtype)
 
 
 @functools.partial(jax.jit, static_argnames="correction", inline=True)
-def _deviation(inputs: Array, window: Window, mask: Array | None, *, correction: int) -> Array:
-    return deviation(_wide_variance(inputs, window, mask, correction)).astype(inputs.dtype)
+def standard_deviation(inputs: Array, window: Window, mask: Array | None, *, correction: int) -> Array:
+    """The roots of the same."""
+    return deviation(moments(inputs, window, mask, correction)[1]).astype(inputs.dtype)
 
 
 def deviation(variance: Array) -> Array:
@@ -197,17 +199,18 @@ def deviation(variance: Array) -> Array:
     return jnp.where(zero, lax.full_like(root, 0), root)
 
 
-def _wide_variance(inputs: Array, window: Window, mask: Array | None, correction: int) -> Array:
+def moments(inputs: Array, window: Window, mask: Array | None, correction: int) -> tuple[Array, Array]:
+    """The means and variances of windows, in the precision of sums."""
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
     if mask is None:
-        counts, total = _spread(wide, window)
+        counts, mean, total = _spread(wide, window)
     else:
-        counts, total = _valid_spread(masked(wide, mask, 0), window, along_pooled(mask, wide, window))
-    return jnp.where(counts > 0, total / (counts - correction), lax.full_like(total, 0))
+        counts, mean, total = _valid_spread(masked(wide, mask, 0), window, along_pooled(mask, wide, window))
+    return mean, jnp.where(counts > 0, total / (counts - correction), lax.full_like(total, 0))
 
 
-def _spread(wide: Array, window: Window) -> tuple[Array, Array]:
-    """The number of elements, and the sum of their squared deviations."""
+def _spread(wide: Array, window: Window) -> tuple[Array, Array, Array]:
+    """The number of elements, their mean, and the sum of their squared deviations."""
     mean, total, counts = wide, lax.full_like(wide, 0), jnp.ones((1,) * wide.ndim, wide.dtype)
     for part in window.by_axis(3):
         # What lies within is as far from its own mean as it was, and this from that of all.
@@ -217,10 +220,10 @@ def _spread(wide: Array, window: Window) -> tuple[Array, Array]:
         if inner is not wide:
             total = window_sum(within, part) + counts * total
         counts *= cell_counts(part, "elements", wide.dtype)
-    return counts, total
+    return counts, mean, total
 
 
-def _valid_spread(wide: Array, window: Window, valid: Array) -> tuple[Array, Array]:
+def _valid_spread(wide: Array, window: Window, valid: Array) -> tuple[Array, Array, Array]:
     """The same of the valid elements; the others are 0."""
     total, counts = lax.full_like(wide, 0), valid.astype(wide.dtype)
     mean = wide
@@ -229,7 +232,7 @@ def _valid_spread(wide: Array, window: Window, valid: Array) -> tuple[Array, Arr
         counts = window_sum(counts, part)
         mean = window_sum(weights * inner, part) / jnp.maximum(counts, 1)
         total = window_sum(within, part) + weighted_sum(weights, inner, mean, part, squared_deviation)
-    return counts, total
+    return counts, mean, total
 
 
 def squared_deviation(element: Array, mean: Array) -> Array:

@@ -9,11 +9,11 @@ from typing import SupportsIndex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool._lowering.divisors import cell_counts
-from jaxpool._ops._arrays import along_pooled, as_array, as_mask, mean_dtype
+from jaxpool._ops._arrays import along_pooled, as_array, as_mask, masked, mean_dtype
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_sum
 from jaxpool._shards import on_each_device
@@ -180,7 +180,7 @@ def add(inputs: Array, window: Window, mask: Array | None) -> Array:
     """The sums of windows, of the valid elements where there is a mask."""
     if inputs.dtype == np.bool_:
         inputs = inputs.astype(np.int32)
-    return window_sum(inputs if mask is None else jnp.where(mask, inputs, lax.full_like(inputs, 0)), window)
+    return window_sum(masked(inputs, mask, 0), window)
 
 
 @functools.partial(jax.jit, static_argnames="divisor", inline=True)
@@ -190,7 +190,7 @@ def average(inputs: Array, window: Window, mask: Array | None, *, divisor: Divis
     if mask is None:
         return window_sum(inputs, window, divisor)
     wide = inputs.astype(accumulation_dtype(inputs.dtype))
-    total = window_sum(jnp.where(mask, wide, lax.full_like(wide, 0)), window)
+    total = window_sum(masked(wide, mask, 0), window)
     if isinstance(divisor, int):
         return (total / divisor).astype(inputs.dtype)
     counts = window_sum((~along_pooled(mask, inputs, window)).astype(np.int32), window)

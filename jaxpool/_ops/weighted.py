@@ -21,7 +21,8 @@ from jaxpool._ops._arrays import (
     mean_dtype,
     valid_counts,
 )
-from jaxpool._ops._smooth import as_temperature, or_one, soft_average
+from jaxpool._ops._smooth import as_temperature, or_one
+from jaxpool._ops.smooth import soft
 from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_sum
@@ -254,9 +255,4 @@ def _over_root(inputs: Array, window: Window, mask: Array | None) -> Array:
 
 @functools.cache
 def _soft(temperature: float):
-    def pool(inputs: Array, window: Window, mask: Array | None) -> Array:
-        wide = masked(inputs, mask, -np.inf).astype(accumulation_dtype(inputs.dtype))
-        some = valid_counts(inputs, window, mask, np.dtype(np.int32)) > 0
-        return soft_average(wide, window, temperature, some).astype(inputs.dtype)
-
-    return pool
+    return functools.partial(soft, temperature=temperature)
