@@ -206,3 +206,8 @@ def assert_close(actual, expected, dtype=None):
     tolerance = {2: 1e-2, 4: 2e-5, 8: 1e-12}[jnp.finfo(actual.dtype).dtype.itemsize]
     wide = np.complex128 if np.iscomplexobj(actual) else np.float64
     np.testing.assert_allclose(actual.astype(wide), expected.astype(wide), rtol=tolerance, atol=tolerance)
+
+
+def column(*values, dtype=np.float32):
+    """An array of one channel."""
+    return np.array(values, dtype)[:, None]

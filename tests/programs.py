@@ -91,3 +91,13 @@ def _carrier(dtype: np.dtype) -> np.dtype:
     if jnp.issubdtype(dtype, jnp.floating) and dtype.itemsize > 2:
         return dtype
     return np.dtype(f"int{8 * dtype.itemsize}")
+
+
+def value_and_gradient(pool, inputs):
+    """The values, and the gradient of their sum."""
+
+    def both(inputs):
+        value, pullback = jax.vjp(pool, inputs)
+        return value, pullback(jnp.ones_like(value))[0]
+
+    return interpret(both, inputs)

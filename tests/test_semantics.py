@@ -1,4 +1,4 @@
-"""What the pools beyond maximum, sum and average promise: masks, magnitudes, ties and draws."""
+"""What the pools beyond maximum, sum and average promise: magnitudes, ties and draws."""
 
 import jax
 import jax.numpy as jnp
@@ -7,137 +7,10 @@ import pytest
 
 import jaxpool
 from tests import reference
-from tests.cases import assert_close, random
-from tests.programs import interpret
+from tests.cases import column, random
+from tests.programs import interpret, value_and_gradient
 
 NAN, INF = np.nan, np.inf
-
-
-def _column(*values, dtype=np.float32):
-    return np.array(values, dtype)[:, None]
-
-
-def _value_and_gradient(pool, inputs):
-    """The values, and the gradient of their sum."""
-
-    def both(inputs):
-        value, pullback = jax.vjp(pool, inputs)
-        return value, pullback(jnp.ones_like(value))[0]
-
-    return interpret(both, inputs)
-
-
-# ---------------------------------------------------------------------------------------------------- masks
-
-MASKED = ((3, 2), (2, 1), "SAME")
-
-
-@pytest.mark.parametrize("mask_shape", [(2, 5, 4, 2), (5, 1, 1), (4, 2), ()], ids=str)
-@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16, np.int32])
-def test_masks_match_oracle(dtype, mask_shape):
-    inputs, where = random((2, 5, 4, 2), dtype), np.random.RandomState(0).rand(*mask_shape) > 0.5
-
-    def pools(inputs, where):
-        extremes = [
-            pool(inputs, *MASKED, where=where, return_indices=True)
-            for pool in (jaxpool.max_pool, jaxpool.min_pool)
-        ]
-        averages = [jaxpool.avg_pool(inputs, *MASKED, count, where=where) for count in (True, False)]
-        overridden = jaxpool.avg_pool(inputs, *MASKED, divisor_override=3, where=where)
-        return extremes, jaxpool.sum_pool(inputs, *MASKED, where=where), [*averages, overridden]
-
-    extremes, total, averages = interpret(pools, inputs, np.asarray(where))
-    for actual, oracle in zip(extremes, (reference.max_pool, reference.min_pool), strict=True):
-        expected = oracle(inputs, *MASKED, where=where)
-        assert_close(actual[0], expected[0])
-        assert_close(actual[1], expected[1])
-    assert_close(total, reference.sum_pool(inputs, *MASKED, where=where))
-    mean_dtype = np.float32 if dtype == np.int32 else dtype
-    for actual, settings in zip(
-        averages,
-        ({}, {"count_include_pad": False}, {"divisor_override": 3}),
-        strict=True,
-    ):
-        expected = reference.avg_pool(inputs, *MASKED, where=where, dtype=mean_dtype, **settings)
-        assert_close(actual, expected)
-
-
-@pytest.mark.parametrize("masked", [0.0, NAN, INF, -INF])
-def test_what_is_masked_harms_nothing(masked):
-    where = np.random.RandomState(0).rand(2, 5, 4, 2) > 0.6
-    clean = random((2, 5, 4, 2))
-    inputs = np.where(where, clean, np.float32(masked))
-    cotangent = np.cos(np.arange(2 * 3 * 4 * 2, dtype=np.float32)).reshape(2, 3, 4, 2)
-
-    def gradients(inputs):
-        pools = (jaxpool.max_pool, jaxpool.min_pool, jaxpool.sum_pool, jaxpool.avg_pool)
-        return [jax.vjp(lambda x, p=p: p(x, *MASKED, where=where), inputs)[1](cotangent)[0] for p in pools]
-
-    *selected, total, average = interpret(gradients, inputs)
-    for name, actual in zip(("max", "min"), selected, strict=True):
-        indices = getattr(reference, f"{name}_pool")(inputs, *MASKED, where=where)[1]
-        assert_close(actual, reference.select_vjp(cotangent, indices, inputs.shape, *MASKED, where=where))
-    for oracle, actual in ((reference.sum_vjp, total), (reference.avg_vjp, average)):
-        assert_close(actual, oracle(cotangent, inputs.shape, *MASKED, where=where))
-
-
-_WITH_MASKS = {
-    "lp_pool": {"p": 3},
-    "logsumexp_pool": {"mean": True},
-    "soft_pool": {},
-    "quantile_pool": {"q": 0.3},
-    "std_pool": {},
-    "gem_pool": {"p": 2.5},
-    "mixed_pool": {"alpha": 0.3},
-    "detail_preserving_pool": {"alpha": 0.3, "lam": 1.2},
-    "lip_pool": {"logits": np.float32(1.5)},
-}
-
-
-@pytest.mark.parametrize("masked", [NAN, INF, -INF])
-@pytest.mark.parametrize("name", list(_WITH_MASKS))
-def test_what_is_masked_harms_nothing_composed(name, masked):
-    where = np.random.RandomState(0).rand(2, 5, 4, 2) > 0.6
-    clean = random((2, 5, 4, 2))
-    geometry = dict(zip(("window_shape", "strides", "padding", "window_dilation"), MASKED, strict=False))
-
-    def pool(x):
-        return getattr(jaxpool, name)(x, **_WITH_MASKS[name], **geometry, where=where)
-
-    def value_and_derivatives(x):
-        value, pullback = jax.vjp(pool, x)
-        return value, pullback(jnp.cos(value)), jax.jvp(pool, (x,), (jnp.sin(clean),))[1]
-
-    actual, expected = (
-        interpret(value_and_derivatives, np.where(where, clean, np.float32(number))) for number in (masked, 7)
-    )
-    for one, other in zip(actual, expected, strict=True):
-        np.testing.assert_array_equal(one, other)
-    assert np.isfinite(actual[1]).all()
-
-
-@pytest.mark.parametrize("name", ["max_pool", "min_pool"])
-def test_lowest_elements_win_over_what_is_masked(name):
-    """Valid elements that equal the identity tie with what is masked before them."""
-    worst = -INF if name == "max_pool" else INF
-    inputs, where = _column(worst, worst, worst, 1), np.array([[False], [True], [False], [False]])
-    pool = getattr(jaxpool, name)
-    values, indices = interpret(lambda x: pool(x, (2,), (2,), return_indices=True, where=where), inputs)
-    assert values[:, 0].tolist() == [worst, worst]
-    assert indices[:, 0].tolist() == [1, -1]
-    _, gradient = _value_and_gradient(lambda x: pool(x, (2,), (2,), where=where), inputs)
-    assert gradient[:, 0].tolist() == [0, 1, 0, 0]
-
-
-def test_masks_batch_with_their_inputs():
-    inputs, where = random((3, 5, 2)), np.random.RandomState(0).rand(3, 5, 2) > 0.5
-
-    def pool(x, m):
-        return jaxpool.max_pool(x, (2,), where=m), jaxpool.avg_pool(x, (2,), where=m)
-
-    together, apart = interpret(lambda x, m: (jax.vmap(pool)(x, m), pool(x, m)), inputs, where)
-    for actual, expected in zip(together, apart, strict=True):
-        np.testing.assert_allclose(actual, expected, rtol=1e-6)
 
 
 # ---------------------------------------------------------------------------------- norms and smooth maxima
@@ -146,7 +19,7 @@ def test_masks_batch_with_their_inputs():
 @pytest.mark.parametrize("scale", [4e36, 1e30, 1e-30, 2e-37])
 @pytest.mark.parametrize("p", [0.5, 1, 2, 3, 100, INF])
 def test_norms_neither_overflow_nor_underflow(p, scale):
-    inputs = _column(3, -4, 0, 12)
+    inputs = column(3, -4, 0, 12)
     scaled, exact = (
         np.stack([inputs * np.float32(scale), inputs]),
         reference.global_lp_pool(inputs[None], p=p),
@@ -164,7 +37,7 @@ def test_norms_neither_overflow_nor_underflow(p, scale):
 
 @pytest.mark.parametrize("p", [0.5, 1, 2, 3, INF])
 def test_the_norm_has_no_gradient_at_zero(p):
-    value, gradient = _value_and_gradient(lambda x: jaxpool.lp_pool(x, (2,), (2,), p=p), _column(0, 0, 0, 2))
+    value, gradient = value_and_gradient(lambda x: jaxpool.lp_pool(x, (2,), (2,), p=p), column(0, 0, 0, 2))
     assert value[:, 0].tolist() == [0, 2]
     assert gradient[:, 0].tolist() == [0, 0, 0, 1]
 
@@ -177,8 +50,8 @@ SMOOTH = {
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_smooth_maxima_of_infinities(name):
-    inputs = _column(-INF, -INF, -INF, 1, 3, 3, INF, 1, NAN, 1)
-    value, gradient = _value_and_gradient(SMOOTH[name], inputs)
+    inputs = column(-INF, -INF, -INF, 1, 3, 3, INF, 1, NAN, 1)
+    value, gradient = value_and_gradient(SMOOTH[name], inputs)
     expected = [-INF, 1 - np.log(2) if name == "logsumexp" else 1, 3, INF, NAN]
     np.testing.assert_allclose(value[:, 0], np.float32(expected), rtol=1e-6)
     assert gradient[:6, 0].tolist() == [0, 0, 0, 1, 0.5, 0.5]
@@ -186,7 +59,7 @@ def test_smooth_maxima_of_infinities(name):
 
 @pytest.mark.parametrize("name", SMOOTH)
 def test_smooth_maxima_lie_between_average_and_maximum(name):
-    inputs = _column(1, 3, -2, 5, 1e30, -1e30)
+    inputs = column(1, 3, -2, 5, 1e30, -1e30)
     cold, hot = interpret(
         lambda x: (SMOOTH[name](x, temperature=1e-3), SMOOTH[name](x[:4], temperature=1e5)), inputs
     )
@@ -207,7 +80,7 @@ def test_variances_do_not_cancel():
 @pytest.mark.parametrize("size", [2, 3, 4, 8])
 def test_the_deviation_of_equals_is_zero_without_gradient(size):
     inputs = np.repeat(np.float32([0, 0.5, -4, 2]), size)[:, None]
-    value, gradient = _value_and_gradient(lambda x: jaxpool.std_pool(x, (size,), (size,)), inputs)
+    value, gradient = value_and_gradient(lambda x: jaxpool.std_pool(x, (size,), (size,)), inputs)
     assert not np.any(value)
     assert not np.any(gradient)
 
@@ -215,7 +88,7 @@ def test_the_deviation_of_equals_is_zero_without_gradient(size):
 def test_too_few_elements_have_no_unbiased_variance():
     for pool in (jaxpool.var_pool, jaxpool.std_pool):
         unbiased, biased = interpret(
-            lambda x, pool=pool: (pool(x, (1,), correction=1), pool(x, (1,))), _column(1, 2)
+            lambda x, pool=pool: (pool(x, (1,), correction=1), pool(x, (1,))), column(1, 2)
         )
         assert np.isnan(unbiased).all()
         assert not np.any(biased)
@@ -223,8 +96,8 @@ def test_too_few_elements_have_no_unbiased_variance():
 
 @pytest.mark.parametrize("q", [0, 0.5, 0.3, 1])
 def test_quantiles_of_special_values(q):
-    inputs = _column(INF, -INF, 2, NAN, 1, 1, INF, INF)
-    value, gradient = _value_and_gradient(lambda x: jaxpool.quantile_pool(x, (2,), (2,), q=q), inputs)
+    inputs = column(INF, -INF, 2, NAN, 1, 1, INF, INF)
+    value, gradient = value_and_gradient(lambda x: jaxpool.quantile_pool(x, (2,), (2,), q=q), inputs)
     expected = {0: -INF, 1: INF}.get(q, NAN)
     np.testing.assert_array_equal(value[:, 0], np.float32([expected, NAN, 1, INF]))
     assert gradient[4:, 0].tolist() == [1, 0, 1, 0]
@@ -249,7 +122,7 @@ def test_windows_of_padding_only(name):
         value, pullback = jax.vjp(lambda x: getattr(jaxpool, name)(x, (2,), (2,), [(2, 4)], **settings), x)
         return value, pullback(cotangent)[0]
 
-    value, gradient = interpret(pool, _column(1, 2), _column(1, 0, 1, 1))
+    value, gradient = interpret(pool, column(1, 2), column(1, 0, 1, 1))
     assert value[[0, 2, 3], 0].tolist() == [expected] * 3
     assert not np.any(gradient)
 
@@ -260,7 +133,7 @@ def test_stochastic_windows_of_padding_only():
             lambda x, deterministic=deterministic: jaxpool.stochastic_pool(
                 np.zeros(2, np.uint32), x, (2,), (2,), [(2, 4)], deterministic=deterministic
             ),
-            _column(1, 2),
+            column(1, 2),
         )
         assert value[[0, 2, 3], 0].tolist() == [0] * 3
 

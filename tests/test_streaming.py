@@ -1,4 +1,4 @@
-"""Streams: chunk after chunk is the whole sequence, however it is cut; and what running pools know merges."""
+"""Streams: chunk after chunk is the whole sequence, however it is cut."""
 
 import functools
 import itertools
@@ -15,90 +15,18 @@ import jaxpool
 from jaxpool import streaming
 from tests import reference
 from tests.cases import distinct
-from tests.functions import mask_of
 from tests.programs import interpret
-
-SELECTIONS = {
-    "max_pool": {},
-    "min_pool": {},
-    "median_pool": {},
-    "quantile_pool": {"q": 0.3},
-    "morphology.dilate": {},
-    "morphology.erode": {},
-}
-SUMS = {
-    "sum_pool": {},
-    "avg_pool": {},
-    "avg_pool elements": {"count_include_pad": False},
-    "avg_pool third": {"divisor_override": 3},
-    "lp_pool": {"p": 3},
-    "lp_pool largest": {"p": np.inf},
-    "logsumexp_pool": {"mean": True, "temperature": 0.3},
-    "soft_pool": {"temperature": 0.7},
-    "var_pool": {},
-    "std_pool": {"correction": 1},
-    "stochastic_pool": {"key": None, "deterministic": True},
-    "gem_pool": {"p": np.float32([2, 3])},
-    "subsample_pool": {"coefficient": 0.5, "bias": np.float32([1, -1]), "activation": True},
-    "mixed_pool": {"alpha": 0.3},
-    "gated_pool": {},
-    "detail_preserving_pool": {"alpha": 0.5, "lam": 0.7, "symmetric": True},
-}
-WINDOWED = SELECTIONS | SUMS
-GLOBAL = {
-    "global_max_pool": {},
-    "global_min_pool": {},
-    "global_sum_pool": {},
-    "global_avg_pool": {},
-    "global_lp_pool": {},
-    "global_lp_pool cubes": {"p": 3},
-    "global_lp_pool largest": {"p": np.inf},
-    "global_logsumexp_pool": {},
-    "global_logsumexp_pool mean": {"temperature": 0.3, "mean": True},
-    "global_soft_pool": {"temperature": 0.7},
-    "global_var_pool": {"correction": 1},
-    "global_std_pool": {},
-    "statistics_pool": {},
-}
-
-
-def _function(name):
-    return functools.reduce(getattr, name.partition(" ")[0].split("."), jaxpool)
-
-
-def _arguments(name, size, stride=1, dilation=1):
-    """Of a windowed pool."""
-    arguments = {"strides": (stride,), "window_dilation": (dilation,), **WINDOWED[name]}
-    if name.startswith("morphology"):
-        return arguments | {"kernel": mask_of((size,))}
-    if name == "gated_pool":
-        arguments["gate"] = np.linspace(-1, 2, size).astype(np.float32)
-    return arguments | {"window_shape": (size,)}
-
-
-def _cut(lengths, x, time=-2):
-    return jnp.split(x, np.cumsum(lengths)[:-1].tolist(), time)
-
-
-def _chunk_by_chunk(stream, lengths, x, batch=(), channels=2, time=-2):
-    """The outputs side by side: of windows in their order, of running pools after each chunk."""
-    state, outputs = stream.init(batch, channels, x.dtype), []
-    for chunk in _cut(lengths, x, time):
-        output, state = stream.step(state, chunk)
-        outputs.append(output)
-    return jnp.stack(outputs) if hasattr(stream, "merge") else jnp.concatenate(outputs, time)
-
-
-def _whole(name, arguments, x):
-    return _function(name)(inputs=x, padding="CAUSAL", **arguments)
-
-
-def _with_specials(length):
-    """Ties, infinities, a NaN, and elements of the lowest value before any other."""
-    x = np.round(distinct((length, 2), np.float32) * 2)
-    x[0, 0], x[length // 2, 0], x[-1, 0], x[length // 3, 1] = -np.inf, np.nan, np.inf, -np.inf
-    return x
-
+from tests.streams import (
+    GLOBAL,
+    SELECTIONS,
+    WINDOWED,
+    arguments_of,
+    chunk_by_chunk,
+    function_of,
+    in_chunks,
+    of_whole,
+    with_specials,
+)
 
 # ----------------------------------------------------------------------------------------------- windows
 
@@ -114,11 +42,11 @@ def _with_specials(length):
 )
 def test_cut_anywhere_is_the_whole(name, size, stride, dilation, cuts, special):
     lengths = [stride * cut for cut in cuts]
-    x = _with_specials(sum(lengths)) if special else distinct((sum(lengths), 2), np.float32)
-    arguments = _arguments(name, size, stride, dilation)
-    stream = streaming(_function(name), **arguments)
-    expected = interpret(functools.partial(_whole, name, arguments), x)
-    actual = interpret(functools.partial(_chunk_by_chunk, stream, lengths), x)
+    x = with_specials(sum(lengths)) if special else distinct((sum(lengths), 2), np.float32)
+    arguments = arguments_of(name, size, stride, dilation)
+    stream = streaming(function_of(name), **arguments)
+    expected = interpret(functools.partial(of_whole, name, arguments), x)
+    actual = interpret(functools.partial(chunk_by_chunk, stream, lengths), x)
     assert actual.dtype == expected.dtype
     if name in SELECTIONS and name not in ("median_pool", "quantile_pool"):  # which interpolate
         np.testing.assert_array_equal(actual, expected)
@@ -128,10 +56,10 @@ def test_cut_anywhere_is_the_whole(name, size, stride, dilation, cuts, special):
 
 @pytest.mark.parametrize("name", sorted(WINDOWED))
 def test_each_pool_that_has_windows_streams(name):
-    arguments, lengths, x = _arguments(name, 4, 2, 2), (2, 6, 4), distinct((12, 2), np.float32)
-    stream = streaming(_function(name), **arguments)
-    expected = interpret(functools.partial(_whole, name, arguments), x)
-    actual = interpret(functools.partial(_chunk_by_chunk, stream, lengths), x)
+    arguments, lengths, x = arguments_of(name, 4, 2, 2), (2, 6, 4), distinct((12, 2), np.float32)
+    stream = streaming(function_of(name), **arguments)
+    expected = interpret(functools.partial(of_whole, name, arguments), x)
+    actual = interpret(functools.partial(chunk_by_chunk, stream, lengths), x)
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
     assert not np.array_equal(actual[:4], np.roll(expected, 1, 0)[:4])
 
@@ -141,7 +69,7 @@ def test_averages_count_padding_before_the_first_element_as_they_are_told_to(inc
     x, options = distinct((7, 2)), {"count_include_pad": include}
     stream = streaming(jaxpool.avg_pool, window_shape=(4,), **options)
     with jax.enable_x64(True):
-        actual = interpret(functools.partial(_chunk_by_chunk, stream, (1, 2, 4)), x)
+        actual = interpret(functools.partial(chunk_by_chunk, stream, (1, 2, 4)), x)
     expected = reference.avg_pool(x, (4,), None, [(3, 0)], **options)
     np.testing.assert_allclose(actual, expected, rtol=1e-12)
     np.testing.assert_allclose(actual[0], x[0] / (4 if include else 1), rtol=1e-12)
@@ -150,7 +78,7 @@ def test_averages_count_padding_before_the_first_element_as_they_are_told_to(inc
 @pytest.mark.parametrize("name", ["max_pool", "avg_pool elements", "median_pool", "var_pool", "gem_pool"])
 def test_gradients_go_through_chunks(name):
     """Values, tangents and gradients of a cut sequence are those of the whole, and those of parameters."""
-    arguments, x = _arguments(name, 3, 2), distinct((8, 2), np.float32)
+    arguments, x = arguments_of(name, 3, 2), distinct((8, 2), np.float32)
     p = arguments.pop("p", None)
 
     def all_of(pool, x, p):
@@ -161,10 +89,10 @@ def test_gradients_go_through_chunks(name):
         return arguments | ({"p": p} if name == "gem_pool" else {})
 
     def cut(x, p):
-        return _chunk_by_chunk(streaming(_function(name), **bound(p)), (4, 2, 2), x)
+        return chunk_by_chunk(streaming(function_of(name), **bound(p)), (4, 2, 2), x)
 
     p = np.float32([2, 3]) if p is None else p
-    whole = interpret(functools.partial(all_of, lambda x, p: _whole(name, bound(p), x)), x, p)
+    whole = interpret(functools.partial(all_of, lambda x, p: of_whole(name, bound(p), x)), x, p)
     actual = interpret(functools.partial(all_of, cut), x, p)
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), actual, whole)
 
@@ -183,7 +111,7 @@ def test_any_layout(axis, batch, channels, shape):
     options = {"window_shape": (3,), "channel_axis": axis}
     stream, time = streaming(jaxpool.max_pool, **options), -2 if axis == -1 else -1
     cut = functools.partial(
-        _chunk_by_chunk, stream, (1, 5, 2), batch=batch, channels=channels, time=time % len(shape)
+        chunk_by_chunk, stream, (1, 5, 2), batch=batch, channels=channels, time=time % len(shape)
     )
     expected = reference.max_pool(x, (3,), None, [(2, 0)], channel_axis=axis)[0]
     np.testing.assert_array_equal(interpret(cut, x), expected)
@@ -193,10 +121,10 @@ def test_any_layout(axis, batch, channels, shape):
 def test_any_dtype(dtype):
     x = (10 * distinct((8, 2))).astype(dtype)
     for name in ("sum_pool",) if dtype == np.complex64 else ("max_pool", "sum_pool", "avg_pool"):
-        arguments = _arguments(name, 3)
-        expected = interpret(functools.partial(_whole, name, arguments), x)
+        arguments = arguments_of(name, 3)
+        expected = interpret(functools.partial(of_whole, name, arguments), x)
         actual = interpret(
-            functools.partial(_chunk_by_chunk, streaming(_function(name), **arguments), (3, 4, 1)), x
+            functools.partial(chunk_by_chunk, streaming(function_of(name), **arguments), (3, 4, 1)), x
         )
         assert actual.dtype == expected.dtype
         np.testing.assert_array_equal(actual, expected, err_msg=name)
@@ -210,8 +138,8 @@ def test_any_dtype(dtype):
     [("max_pool", 131), ("min_pool", 128), ("sum_pool", 131), ("avg_pool", 140), ("avg_pool third", 128)],
 )
 def test_large_windows_are_streams_behind_streams(name, size):
-    arguments = _arguments(name, size, 2, 2 if size == 128 else 1)
-    stream = streaming(_function(name), **arguments)
+    arguments = arguments_of(name, size, 2, 2 if size == 128 else 1)
+    stream = streaming(function_of(name), **arguments)
     is_staged = size != 131 or name in SELECTIONS  # of which a sum has no stages: it is prime
     assert hasattr(stream, "stages") == is_staged
     x = np.round(8 * distinct((300, 2), np.float32))
@@ -228,7 +156,7 @@ def test_large_windows_are_streams_behind_streams(name, size):
     state, outputs = stream.init((), 2), []
     cells = sum(leaf.size for leaf in jax.tree.leaves(state) if leaf.ndim)
     assert cells == 2 * (size - 1) * arguments["window_dilation"][0]
-    for chunk in _cut([40, 160, 100], x):
+    for chunk in in_chunks([40, 160, 100], x):
         output, state = interpret(stream.step, state, chunk)
         outputs.append(output)
     np.testing.assert_allclose(np.concatenate(outputs), expected, rtol=1e-6)
@@ -238,8 +166,8 @@ def test_gradients_of_ties_in_large_windows_go_to_the_first():
     x = np.round(2 * distinct((160, 1), np.float32))
     arguments, pull = {"window_shape": (133,)}, lambda pool: lambda x: jax.vjp(pool, x)[1](jnp.cos(x))[0]
     stream = streaming(jaxpool.max_pool, **arguments)
-    cut = interpret(pull(functools.partial(_chunk_by_chunk, stream, (7, 100, 53), channels=1)), x)
-    whole = interpret(pull(functools.partial(_whole, "max_pool", arguments)), x)
+    cut = interpret(pull(functools.partial(chunk_by_chunk, stream, (7, 100, 53), channels=1)), x)
+    whole = interpret(pull(functools.partial(of_whole, "max_pool", arguments)), x)
     np.testing.assert_allclose(cut, whole, atol=1e-5)
 
 
@@ -248,7 +176,7 @@ def test_stages_lose_nothing(dtype):
     """Ones of 16 bits add up to more than 256, integers wrap as they do, bools are counted."""
     x = np.ones((400, 1), dtype)
     stream = streaming(jaxpool.sum_pool, window_shape=(384,))
-    total = interpret(functools.partial(_chunk_by_chunk, stream, (200, 200), channels=1), x)
+    total = interpret(functools.partial(chunk_by_chunk, stream, (200, 200), channels=1), x)
     assert total.dtype == (np.int32 if dtype == np.bool_ else dtype)
     assert total[-1, 0] == (np.int8(-128) if dtype == np.int8 else 384)
 
@@ -259,8 +187,8 @@ def test_stages_lose_nothing(dtype):
 @pytest.mark.parametrize("name", ["avg_pool elements", "global_std_pool"])
 def test_scan_and_vmap(name):
     """A carry of scan; and streams side by side, of which each may be elsewhere."""
-    arguments = _arguments(name, 3) if name in WINDOWED else GLOBAL[name]
-    stream, x = streaming(_function(name), **arguments), distinct((2, 12, 2), np.float32)
+    arguments = arguments_of(name, 3) if name in WINDOWED else GLOBAL[name]
+    stream, x = streaming(function_of(name), **arguments), distinct((2, 12, 2), np.float32)
 
     def scanned(x):
         def step(state, chunk):
@@ -271,12 +199,12 @@ def test_scan_and_vmap(name):
 
     def after(count, x):
         outputs = stream.init((), 2)
-        for chunk in _cut([1] * count, x[:count]):
+        for chunk in in_chunks([1] * count, x[:count]):
             outputs = stream.step(outputs, chunk)[1]
         return outputs
 
     outputs, _ = jax.jit(jax.vmap(scanned))(x)
-    expected = interpret(functools.partial(_chunk_by_chunk, stream, [2] * 6, batch=(2,)), x)
+    expected = interpret(functools.partial(chunk_by_chunk, stream, [2] * 6, batch=(2,)), x)
     expected = expected.reshape(2, 6, 2, 2) if name in WINDOWED else np.moveaxis(expected, 0, 1)
     np.testing.assert_allclose(outputs, expected, rtol=1e-5)
 
@@ -291,8 +219,8 @@ def test_scan_and_vmap(name):
 
 @pytest.mark.parametrize("name", ["median_pool", "global_logsumexp_pool"])
 def test_batches_that_are_split_over_an_explicit_mesh(name):
-    arguments = _arguments(name, 3) if name in WINDOWED else {}
-    stream, x = streaming(_function(name), **arguments), distinct((8, 4, 2), np.float32)
+    arguments = arguments_of(name, 3) if name in WINDOWED else {}
+    stream, x = streaming(function_of(name), **arguments), distinct((8, 4, 2), np.float32)
     expected = interpret(lambda x: stream.step(stream.init((8,), 2), x)[0], x)
     mesh = jax.make_mesh((8,), ("batch",), axis_types=(jax.sharding.AxisType.Explicit,))
     with jax.set_mesh(mesh):
@@ -308,8 +236,8 @@ def test_batches_that_are_split_over_an_explicit_mesh(name):
 
 @pytest.mark.parametrize("name", ["max_pool", "global_avg_pool"])
 def test_compiles_once_for_chunks_of_one_length(name):
-    arguments = _arguments(name, 5) if name in WINDOWED else {}
-    stream, traced = streaming(_function(name), **arguments), []
+    arguments = arguments_of(name, 5) if name in WINDOWED else {}
+    stream, traced = streaming(function_of(name), **arguments), []
 
     @jax.jit
     def step(state, chunk):
@@ -322,132 +250,6 @@ def test_compiles_once_for_chunks_of_one_length(name):
     assert traced == [(2, 1)]
     step(state, jnp.ones((4, 1)))
     assert len(traced) == 2
-
-
-# ------------------------------------------------------------------------------------------ running pools
-
-
-@settings(deadline=None, max_examples=8, database=None, derandomize=True)
-@given(
-    name=st.sampled_from(sorted(GLOBAL)),
-    lengths=st.lists(st.integers(1, 5), min_size=1, max_size=4),
-    special=st.booleans(),
-    masked=st.booleans(),
-)
-def test_running_pools_are_the_pool_of_all_so_far(name, lengths, special, masked):
-    total = sum(lengths)
-    x = (_with_specials(total) if special else distinct((total, 2), np.float32))[None]
-    where = np.arange(total)[None, :, None] % 3 > 0 if masked else np.ones((1, total, 1), bool)
-    stream, ends = streaming(_function(name), **GLOBAL[name]), list(itertools.accumulate(lengths))
-
-    def cut(x, where):
-        state, outputs = stream.init((1,), 2), []
-        for chunk, mask in zip(_cut(lengths, x), _cut(lengths, where), strict=True):
-            output, state = stream.step(state, chunk, where=mask if masked else None)
-            outputs.append(output)
-        return outputs
-
-    def whole(x, where):
-        return [_function(name)(x[:, :end], axis=1, where=where[:, :end], **GLOBAL[name]) for end in ends]
-
-    for actual, expected in zip(interpret(cut, x, where), interpret(whole, x, where), strict=True):
-        np.testing.assert_allclose(actual, expected, rtol=2e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", sorted(GLOBAL))
-def test_states_merge(name):
-    """In any grouping, with what has seen nothing on either side: the pool of both."""
-    stream, pool = streaming(_function(name), **GLOBAL[name]), _function(name)
-
-    def merged(x):
-        a, b, c = (stream.step(stream.init((2,), 2), chunk)[1] for chunk in _cut((3, 1, 4), x))
-        nothing = stream.init((2,), 2)
-        left = stream.merge(stream.merge(nothing, stream.merge(a, b)), c)
-        right = stream.merge(a, stream.merge(b, stream.merge(c, nothing)))
-        return stream.result(left), stream.result(right), pool(x, axis=1, **GLOBAL[name])
-
-    left, right, expected = interpret(merged, distinct((2, 8, 2), np.float32))
-    np.testing.assert_allclose(left, expected, rtol=2e-6, atol=1e-6)
-    np.testing.assert_allclose(right, expected, rtol=2e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", ["global_avg_pool", "global_logsumexp_pool mean", "statistics_pool"])
-def test_gradients_go_through_merges(name):
-    stream = streaming(_function(name), **GLOBAL[name])
-
-    def derivatives(x):
-        def cut(x):
-            return _chunk_by_chunk(stream, (3, 5), x)[-1]
-
-        def whole(x):
-            return _function(name)(x, axis=0, **GLOBAL[name])
-
-        for function in (cut, whole):
-            values, pull = jax.vjp(function, x)
-            yield pull(jnp.cos(values))[0], jax.jvp(function, (x,), (jnp.sin(x),))[1]
-
-    actual, expected = interpret(lambda x: [*derivatives(x)], distinct((8, 2), np.float32))
-    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-6), actual, expected)
-
-
-@pytest.mark.parametrize("order", ["max", "min"])
-def test_merged_gradients_of_ties_and_nan_go_to_the_first(order):
-    stream = streaming(getattr(jaxpool, f"global_{order}_pool"))
-    x = np.float32([[2, np.nan, 2], [2, 0, 2], [2, np.nan, 2]])
-
-    def total(x):
-        return _chunk_by_chunk(stream, (1, 1, 1), x, channels=3)[-1].sum()
-
-    np.testing.assert_array_equal(interpret(jax.grad(total), x), np.float32([[1, 1, 1], [0] * 3, [0] * 3]))
-
-
-def test_long_sums_do_not_stall():
-    """2**24 ones, merged, and then a thousand more: a float32 alone would stay where it is."""
-    stream, pair = streaming(jaxpool.global_sum_pool), streaming(jaxpool.statistics_pool)
-    for of, expected in ((stream, [2**24 + 1000]), (pair, [1, 0])):
-
-        @jax.jit
-        def run(of=of):
-            one = jnp.ones((1, 1))
-            state = of.step(of.init((), 1), one)[1]
-            state = jax.lax.fori_loop(0, 24, lambda _, state: of.merge(state, state), state)
-            return of.result(jax.lax.fori_loop(0, 1000, lambda _, state: of.step(state, one)[1], state))
-
-        np.testing.assert_array_equal(run(), np.float32(expected))
-
-
-@pytest.mark.parametrize("dtype", [jnp.bfloat16, np.float16, np.int8, np.bool_])
-def test_states_of_low_precision_are_wide(dtype):
-    x = np.ones((300, 1), dtype)
-    for name in ("global_sum_pool", "global_avg_pool", "global_std_pool", "global_max_pool"):
-        stream = streaming(_function(name))
-        result = interpret(functools.partial(_chunk_by_chunk, stream, (100, 200), channels=1), x)[-1]
-        expected = interpret(functools.partial(_function(name), axis=0), x)
-        assert result.dtype == expected.dtype
-        np.testing.assert_array_equal(result, expected, err_msg=name)
-    state = streaming(jaxpool.global_avg_pool).init((), 1, dtype)
-    assert {leaf.dtype for leaf in jax.tree.leaves(state)} == {np.dtype(np.float32)}
-
-
-def test_a_mean_that_is_far_from_0_has_an_exact_variance():
-    x = (1e4 + distinct((1000, 1))).astype(np.float32)
-    stream = streaming(jaxpool.global_var_pool)
-    result = interpret(functools.partial(_chunk_by_chunk, stream, [700, 1, 299], channels=1), x)[-1]
-    np.testing.assert_allclose(result, np.var(x.astype(np.float64), 0), rtol=1e-3)
-
-
-def test_devices_read_parts_of_a_stream():
-    """Each its own, with a merge of all in a tree at the end."""
-    stream = streaming(jaxpool.global_logsumexp_pool)
-
-    def tree(x):
-        states = jax.vmap(lambda x: stream.step(stream.init((), 2), x)[1])(x)
-        running = jax.lax.associative_scan(stream.merge, states)
-        return stream.result(jax.tree.map(lambda leaf: leaf[-1], running))
-
-    x = distinct((4, 3, 2), np.float32)
-    expected = reference.logsumexp_pool(x.reshape(12, 2), (12,))[0]
-    np.testing.assert_allclose(interpret(tree, x), expected, rtol=1e-6)
 
 
 # ------------------------------------------------------------------------------------------------ mistakes
