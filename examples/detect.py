@@ -12,13 +12,11 @@ says which digit it is, or none, and where precisely. Ctrl-C ends the training e
 """
 
 # First, because it says how to install what is missing.
-from train_digits import BLUE, ORANGE, STYLE, Digits, at_least, load_digits
+from train_digits import BLUE, ORANGE, STYLE, Digits, at_least, load_digits, make_folder, note_interrupts
 
 # isort: split
 
 import argparse
-import signal
-import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -349,14 +347,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        sys.exit(f"--out: {error}")
-
-    # From here on Ctrl-C only leaves a note, which training reads after each step: nothing is torn apart.
-    interrupts: list = []
-    signal.signal(signal.SIGINT, lambda *interrupt: interrupts.append(interrupt))
+    make_folder(options.out)
+    interrupts = note_interrupts()
     digits, held_out = load_digits()
     detector = Detector(nnx.Rngs(options.seed))
     detector, steps = train(detector, digits, options.steps, options.seed, interrupts)

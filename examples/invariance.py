@@ -14,7 +14,7 @@ The networks are in invariance_networks.py, the figures in invariance_report.py.
 """
 
 # First, because it says how to install what is missing.
-from train_digits import STYLE, Digits, at_least, load_digits
+from train_digits import STYLE, Digits, at_least, load_digits, make_folder, note_interrupts
 
 # isort: split
 
@@ -23,8 +23,6 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import signal
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -237,8 +235,7 @@ def save(run: Run | FeatureRun, figures: dict[str, Any], folder: Path) -> None:
 
 def perform(runs: Sequence[Run | FeatureRun], train_on: Digits, held_out: Digits, folder: Path) -> None:
     """Makes the runs one after the other and saves each; an interrupt ends it between two steps."""
-    interrupts: list = []
-    signal.signal(signal.SIGINT, lambda *interrupt: interrupts.append(interrupt))
+    interrupts = note_interrupts()
     with tqdm(total=sum(run.duration() for run in runs), unit="step") as bar:
 
         def progress(steps: Iterable) -> Iterator:
@@ -288,10 +285,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        sys.exit(f"--out: {error}")
+    make_folder(options.out)
     pools = [name for name in DOWNSAMPLERS if name in options.pools]
     # Seed after seed, so that an interrupt leaves something of each downsampler.
     seeds = range(options.seeds)

@@ -10,13 +10,12 @@ is a spike. Nothing that they keep grows. Ctrl-C ends the recording early.
 """
 
 # First, because it says how to install what is missing.
-from train_digits import BLUE, ORANGE, STYLE, at_least
+from train_digits import BLUE, ORANGE, STYLE, at_least, make_folder, note_interrupts
 
 # isort: split
 
 import argparse
 import math
-import signal
 import sys
 import time
 from pathlib import Path
@@ -150,14 +149,8 @@ def main() -> None:
     options, recording = parse_arguments(), load_recording()
     if options.chunk > len(recording):
         sys.exit(f"--chunk: must be at most {len(recording)}, got {options.chunk}")
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        sys.exit(f"--out: {error}")
-
-    # From here on Ctrl-C only leaves a note, which is read after each chunk: nothing is torn apart.
-    interrupts: list[Any] = []
-    signal.signal(signal.SIGINT, lambda *interrupt: interrupts.append(interrupt))
+    make_folder(options.out)
+    interrupts = note_interrupts()
     online, took = pool_online(recording, options, interrupts)
     recording = recording[: len(took) * options.chunk]
     offline = pool_at_once(recording, options.window)

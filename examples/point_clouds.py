@@ -9,14 +9,22 @@ each set one vector. The digits are those of train_digits.py. Ctrl-C ends the tr
 """
 
 # First, because it says how to install what is missing.
-from train_digits import BLUE, ORANGE, STYLE, at_least, draw_learning_curves, load_digits, train
+from train_digits import (
+    BLUE,
+    ORANGE,
+    STYLE,
+    at_least,
+    draw_learning_curves,
+    load_digits,
+    make_folder,
+    note_interrupts,
+    train,
+)
 
 # isort: split
 
 import argparse
 import math
-import signal
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,14 +131,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     options = parse_arguments()
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        sys.exit(f"--out: {error}")
-
-    # From here on Ctrl-C only leaves a note, which training reads after each step: nothing is torn apart.
-    interrupts: list[Any] = []
-    signal.signal(signal.SIGINT, lambda *interrupt: interrupts.append(interrupt))
+    make_folder(options.out)
+    interrupts = note_interrupts()
     digits, held_out = load_digits()
     graph, parameters = nnx.split(PointNet(options.pool, nnx.Rngs(options.seed)))
 

@@ -256,16 +256,24 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    options = parse_arguments()
+def make_folder(path: Path) -> None:
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         sys.exit(f"--out: {error}")
 
-    # From here on Ctrl-C only leaves a note, which training reads after each step: nothing is torn apart.
-    interrupts: list = []
+
+def note_interrupts() -> list[Any]:
+    """From here on Ctrl-C only leaves a note, to be read after each step: nothing is torn apart."""
+    interrupts: list[Any] = []
     signal.signal(signal.SIGINT, lambda *interrupt: interrupts.append(interrupt))
+    return interrupts
+
+
+def main() -> None:
+    options = parse_arguments()
+    make_folder(options.out)
+    interrupts = note_interrupts()
     digits, held_out = load_digits()
     parameters, apply = make_network(options.api, options.pool, options.seed)
     parameters, history = train(parameters, apply, digits, held_out, options, interrupts)

@@ -11,14 +11,13 @@ moves between devices. The digits are those of train_digits.py. Ctrl-C ends the 
 """
 
 # First, because it says how to install what is missing.
-from train_digits import Digits, at_least, batches, load_digits
+from train_digits import Digits, at_least, batches, load_digits, note_interrupts
 
 # isort: split
 
 import argparse
 import functools
 import re
-import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
@@ -235,9 +234,7 @@ def find_devices(count: int) -> list:
 
 def main() -> None:
     options = parse_arguments()
-    # From here on Ctrl-C only leaves a note, which training reads after each step: nothing is torn apart.
-    interrupts: list = []
-    signal.signal(signal.SIGINT, lambda *interrupt: interrupts.append(interrupt))
+    interrupts = note_interrupts()
     jax.config.update("jax_enable_x64", True)
     devices = find_devices(prod(options.mesh))
     digits, held_out = map(with_margins, load_digits())

@@ -103,12 +103,18 @@ def _class(cls: Any, file: types.ModuleType) -> Iterator[str]:
 
 def _fields(parameters: dict[str, Parameter]) -> Iterator[str]:
     """The fields of a Linen module, for the `__init__` of classes that are made from it."""
+    for line in _listed(parameters, "_: KW_ONLY"):
+        yield f"    {line}"
+
+
+def _listed(parameters: dict[str, Parameter], marker: str) -> Iterator[str]:
+    """The parameters, with a marker before the first that goes by keyword alone."""
     by_keyword = False
     for p in parameters.values():
         if p.kind is p.KEYWORD_ONLY and not by_keyword:
             by_keyword = True
-            yield "    _: KW_ONLY"
-        yield f"    {_written(p)}"
+            yield marker
+        yield _written(p)
 
 
 def _attributes(cls: Any) -> Iterator[str]:
@@ -127,12 +133,8 @@ def _method(
 ) -> Iterator[str]:
     yield f"    def {name}("
     yield f"        self: {this}," if this else "        self,"
-    by_keyword = False
-    for p in parameters.values():
-        if p.kind is p.KEYWORD_ONLY and not by_keyword:
-            by_keyword = True
-            yield "        *,"
-        yield f"        {_written(p)},"
+    for line in _listed(parameters, "*"):
+        yield f"        {line},"
     if of is None:
         yield f"    ) -> {result}: ..."
     else:
