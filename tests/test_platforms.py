@@ -104,6 +104,7 @@ IRREGULAR |= {
 }
 IRREGULAR |= {
     "global_gem_pool": lambda x: jaxpool.global_gem_pool(x, 3.0),
+    "global_mixed_pool": lambda x: jaxpool.global_mixed_pool(x, 0.3),
     "global_weighted_avg_pool": lambda x: jaxpool.global_weighted_avg_pool(x, np.ones((30, 1), np.float32)),
     "bilinear_pool": jaxpool.bilinear_pool,
     "blur_pool": jaxpool.blur_pool,
