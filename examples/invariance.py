@@ -138,7 +138,7 @@ def measure_accuracy(predict: Callable, digits: Digits, progress: Progress) -> d
 def measure_consistency(predict: Callable, digits: Digits, progress: Progress) -> dict[str, Any]:
     """The share of answers that stay what they were, for every shift and for noise."""
     shift = analysis.shift_consistency(predict, digits.images, SHIFTS, progress=progress)
-    noise = analysis.noise_robustness(jax.random.key(0), predict, digits.images, NOISE, progress=progress)
+    noise = analysis.noise_robustness(predict, digits.images, NOISE, key=jax.random.key(0), progress=progress)
     agreements = map(float, noise.agreement)
     return {
         "shift": shift.agreement.tolist(),

@@ -170,7 +170,7 @@ def test_by_distance_needs_a_grid(shape):
 @pytest.mark.parametrize("key", [KEY, jax.random.PRNGKey(0)], ids=["typed", "raw"])
 def test_noise_matches_oracle(key):
     inputs, scales, draws = random((4, 5, 6, 2)), [0.0, 0.3, 1.0], 3
-    measured = analysis.noise_robustness(key, _classifier, inputs, scales, draws=draws)
+    measured = analysis.noise_robustness(_classifier, inputs, scales, key=key, draws=draws)
     clean = [_classify(image) for image in inputs]
     own = jax.random.split(key, len(inputs))
     for place, scale in enumerate(scales):
@@ -188,7 +188,7 @@ def test_noise_matches_oracle(key):
 
 def test_noise_has_the_deviation_asked_for():
     inputs = np.ones((2, 64, 64, 4), np.float32)
-    change = analysis.noise_robustness(KEY, _flat, inputs, [0.1, 0.5, 2], draws=4).change
+    change = analysis.noise_robustness(_flat, inputs, [0.1, 0.5, 2], key=KEY, draws=4).change
     np.testing.assert_allclose(change, [0.1, 0.5, 2], rtol=0.01)
     # All deviations have the same draws.
     np.testing.assert_allclose(change / change[0], [1, 5, 20], rtol=1e-5)
@@ -196,7 +196,9 @@ def test_noise_has_the_deviation_asked_for():
 
 def test_examples_and_draws_have_noise_of_their_own():
     inputs = np.ones((2, 3, 3, 1), np.float32)
-    one, two = (analysis.noise_robustness(KEY, _flat, inputs, [1], draws=draws).change for draws in (1, 2))
+    one, two = (
+        analysis.noise_robustness(_flat, inputs, [1], key=KEY, draws=draws).change for draws in (1, 2)
+    )
     assert one != two
     seen = []
 
@@ -204,7 +206,7 @@ def test_examples_and_draws_have_noise_of_their_own():
         jax.debug.callback(lambda x: seen.append(np.asarray(x)), x)
         return _flat(x)
 
-    analysis.noise_robustness(KEY, keep, inputs, [1], draws=2)
+    analysis.noise_robustness(keep, inputs, [1], key=KEY, draws=2)
     jax.effects_barrier()
     noises = [image for batch in seen for image in batch if not (image == 1).all()]
     assert len(np.unique(noises, axis=0)) == len(noises) == 4
@@ -213,7 +215,7 @@ def test_examples_and_draws_have_noise_of_their_own():
 def test_keys_differ():
     inputs = random((2, 6, 6, 1))
     changes = {
-        float(analysis.noise_robustness(jax.random.key(seed), _flat, inputs, [1.0]).change[0])
+        float(analysis.noise_robustness(_flat, inputs, [1.0], key=jax.random.key(seed)).change[0])
         for seed in range(2)
     }
     assert len(changes) == 2
@@ -225,7 +227,7 @@ def test_noise_has_the_dtype_of_a_mean(dtype, seen):
         assert x.dtype == seen
         return _flat(x)
 
-    change = analysis.noise_robustness(KEY, check, np.full((2, 30, 30, 1), 10, dtype), [1.0]).change
+    change = analysis.noise_robustness(check, np.full((2, 30, 30, 1), 10, dtype), [1.0], key=KEY).change
     assert change[0] == pytest.approx(0.1, rel=0.1)
 
 
@@ -236,7 +238,7 @@ def _measures(function, **options):
     inputs = random((7, 6, 6, 2))
     yield analysis.shift_consistency(function, inputs, 2, **options)
     yield analysis.shift_consistency(function, inputs, 1, mode="cropped", **options)
-    yield analysis.noise_robustness(KEY, function, inputs, [0.1, 1.0, 3.0], draws=2, **options)
+    yield analysis.noise_robustness(function, inputs, [0.1, 1.0, 3.0], key=KEY, draws=2, **options)
 
 
 def test_batches_change_nothing():
@@ -304,6 +306,7 @@ IMAGES = np.ones((2, 6, 6, 1), np.float32)
         ({"max_shift": 1.0}, TypeError, "max_shift must be an int, got 1.0"),
         ({"mode": "zero"}, ValueError, "mode must be 'circular' or 'cropped', got 'zero'"),
         ({"max_shift": 3, "mode": "cropped"}, ValueError, "max_shift must be less than half .* got 3 for"),
+        ({"max_shift": 6}, ValueError, "max_shift must be less than each spatial axis, got 6 for"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
         ({"batch_size": True}, TypeError, "batch_size must be an int, got True"),
         ({"function": lambda x: [x]}, TypeError, "the output of function must be an array, got"),

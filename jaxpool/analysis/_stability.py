@@ -99,11 +99,11 @@ def shift_consistency(
     limit = _as_count("max_shift", max_shift, 0)
     if mode not in ("circular", "cropped"):
         raise ValueError(f"mode must be 'circular' or 'cropped', got {mode!r}.")
-    if mode == "cropped" and min(shape[1:-1]) <= 2 * limit:
-        raise ValueError(
-            f"max_shift must be less than half of each spatial axis where mode is 'cropped', got {limit} for "
-            f"inputs of shape {shape}."
+    if min(shape[1:-1]) <= limit * (2 if mode == "cropped" else 1):
+        most = (
+            "half of each spatial axis where mode is 'cropped'" if mode == "cropped" else "each spatial axis"
         )
+        raise ValueError(f"max_shift must be less than {most}, got {limit} for inputs of shape {shape}.")
 
     def shifted(images: Array, shift: Array) -> Array:
         if mode == "circular":
@@ -150,11 +150,11 @@ def by_distance(grid: ArrayLike) -> np.ndarray:
 
 
 def noise_robustness(
-    key: ArrayLike,
     function: Callable[[Array], ArrayLike],
     inputs: ArrayLike,
     scales: Sequence[float],
     *,
+    key: ArrayLike,
     draws: int = 1,
     batch_size: int | None = None,
     progress: Progress | None = None,
@@ -175,11 +175,11 @@ def noise_robustness(
     - Outputs of zeros, outputs of more than two dimensions and compilation are as in `shift_consistency`.
 
     Args:
-      key: a key of `jax.random`.
       function: takes arrays of shape `(batch, *spatial, channels)` and returns arrays of shape
         `(batch, ..., classes)`, each example by itself.
       inputs: the examples, of shape `(n, *spatial, channels)`. NumPy's arrays go to the device by batches.
       scales: the standard deviations of the noise, in units of the inputs.
+      key: a key of `jax.random`, from which the noise is drawn.
       draws: how often noise is drawn for each example.
       batch_size: how many examples the function takes at once; `None` is all.
       progress: a progress bar, such as `tqdm.tqdm` or `rich.progress.track`: it is called with the sequence
@@ -197,10 +197,10 @@ def noise_robustness(
       >>> import jax, jax.numpy as jnp, jaxpool
       >>> from jaxpool import analysis
       >>> x = jnp.ones((4, 32, 32, 3))
-      >>> analysis.noise_robustness(jax.random.key(0), lambda x: x, x, [0, 1]).change.round(1)
+      >>> analysis.noise_robustness(lambda x: x, x, [0, 1], key=jax.random.key(0)).change.round(1)
       array([0., 1.])
       >>> smooth = lambda x: jaxpool.avg_pool(x, (2, 2), (2, 2))
-      >>> analysis.noise_robustness(jax.random.key(0), smooth, x, [0, 1]).change.round(1)
+      >>> analysis.noise_robustness(smooth, x, [0, 1], key=jax.random.key(0)).change.round(1)
       array([0. , 0.5])
     """
     count = _checked_shape(inputs)[0]
