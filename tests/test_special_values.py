@@ -147,6 +147,28 @@ def test_general_pool_of_padding_only_gives_init():
     assert empty[:, 0].tolist() == [5]
 
 
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("max", -INF), ("min", INF), ("sum", 0), ("avg", 0), ("logsumexp", -INF), ("lp", 0)],
+)
+def test_axes_without_elements_give_what_nothing_gives(name, expected, platform):
+    """The CPU's selection had no result of an empty axis."""
+
+    def pool(x):
+        return getattr(jaxpool, f"global_{name}_pool")(x)
+
+    def results(x):
+        value, pullback = jax.vjp(pool, x)
+        return pool(x), value, jax.jvp(pool, (x,), (x,))[1], *pullback(value)
+
+    *values, tangent, gradient = interpret(results, np.zeros((3, 0, 2), np.float32), platform=platform)
+    for value in values:
+        _assert_equal(value, np.full((3, 2), expected, np.float32))
+    _assert_equal(tangent, np.zeros((3, 2), np.float32))
+    assert gradient.shape == (3, 0, 2)
+
+
 def test_infinities_and_nan_stay_in_their_windows():
     inputs = np.ones((7, 1), np.float32)
     inputs[1], inputs[5] = INF, NAN

@@ -44,8 +44,8 @@ class Whole:
         return _barrier((value, index.astype(window.index_dtype)))
 
     def _first(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-        # Devices that an array is split over would exchange slices of it.
-        if self.in_slices and not partitioned.get():
+        # Devices that an array is split over would exchange slices of it, and nothing has no slices.
+        if self.in_slices and window.taps and not partitioned.get():
             return self._select_in_slices(operand, window, order)
         numbers = _numbers(operand.shape, window)
         value, index = ordering.reduce_first(order, operand, numbers, list(window.pooled))
