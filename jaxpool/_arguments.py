@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import operator
+import reprlib
 from typing import Any
 
 import numpy as np
+from jax.core import Tracer
+
+_repr = reprlib.Repr()
+_repr.maxlist = _repr.maxtuple = 8
+_repr.maxstring = _repr.maxother = 200
+
+
+def shown(value: Any) -> str:
+    """What came, in an error; of what is long, the beginning."""
+    static = ", which is traced: it must be static, as by static_argnames of jax.jit"
+    return _repr.repr(value) + static * isinstance(value, Tracer)
 
 
 def static_length(length: Any) -> int:
@@ -19,30 +31,32 @@ def static_length(length: Any) -> int:
 
 
 def is_integer(value: Any) -> bool:
-    return hasattr(value, "__index__") and not isinstance(value, bool) and not np.ndim(value)
+    known = hasattr(value, "__index__") and not isinstance(value, bool | Tracer)
+    return known and not np.ndim(value)
 
 
 def as_integer(name: str, value: Any) -> int:
     if not is_integer(value):
-        raise TypeError(f"{name} must be an int, got {value!r}.")
+        raise TypeError(f"{name} must be an int, got {shown(value)}.")
     return operator.index(value)
 
 
 def as_sequence(name: str, value: Any, length: int | None = None) -> tuple[Any, ...]:
     if is_integer(value):
         example = (int(value),) * (length or 2)
-        raise TypeError(f"{name} must be a sequence of ints, such as {example}, got the int {value!r}.")
-    if isinstance(value, str) or not hasattr(value, "__iter__") or not hasattr(value, "__len__"):
-        raise TypeError(f"{name} must be a sequence of ints, got {value!r}.")
+        raise TypeError(f"{name} must be a sequence of ints, such as {example}, got the int {shown(value)}.")
+    other = isinstance(value, str | Tracer)
+    if other or not hasattr(value, "__iter__") or not hasattr(value, "__len__"):
+        raise TypeError(f"{name} must be a sequence of ints, got {shown(value)}.")
     if length is not None and len(value) != length:
-        raise ValueError(f"{name} must have {length} entries, got {value!r} with {len(value)}.")
+        raise ValueError(f"{name} must have {length} entries, got {shown(value)} with {len(value)}.")
     return tuple(value)
 
 
 def as_integers(name: str, value: Any, minimum: int, length: int | None = None) -> tuple[int, ...]:
     entries = tuple(as_integer(f"every entry of {name}", v) for v in as_sequence(name, value, length))
     if any(entry < minimum for entry in entries):
-        raise ValueError(f"{name} must hold ints of at least {minimum}, got {value!r}.")
+        raise ValueError(f"{name} must hold ints of at least {minimum}, got {shown(value)}.")
     return entries
 
 
@@ -56,9 +70,10 @@ def as_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     positions = [as_integer("every entry of axis", entry) for entry in entries]
     if not all(-ndim <= position < ndim for position in positions):
         raise ValueError(
-            f"axis must hold ints from {-ndim} to {ndim - 1} for inputs of {ndim} dimensions, got {axis!r}."
+            f"axis must hold ints from {-ndim} to {ndim - 1} for inputs of {ndim} dimensions, got "
+            f"{shown(axis)}."
         )
     dimensions = sorted({position % ndim for position in positions})
     if len(dimensions) < len(positions):
-        raise ValueError(f"axis must name no dimension twice, got {axis!r}.")
+        raise ValueError(f"axis must name no dimension twice, got {shown(axis)}.")
     return tuple(dimensions)

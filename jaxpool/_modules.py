@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxpool import _documentation
 from jaxpool._documentation import STREAM as STREAM
+from jaxpool._elsewhere import check_names
 from jaxpool._learned import learned
 from jaxpool._settings import naming
 
@@ -64,6 +65,7 @@ def method(name: str, does: Callable, signature: inspect.Signature, doc: str | N
 
     def own(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         with naming(type(self)):
+            check_names(kwargs, signature.parameters)
             arguments = signature.bind(*args, **kwargs).arguments
         return does(self, arguments)
 

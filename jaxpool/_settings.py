@@ -84,7 +84,7 @@ def check(function: Callable, parameters: Iterable[Parameter], settings: Mapping
 @functools.cache
 def _read(function: Callable, annotation: str) -> Any:
     """The type that an annotation names, in the file of a function or in that of what modules learn."""
-    return eval(annotation, {**vars(_learned), **getattr(function, "__globals__", {})})
+    return eval(annotation, {**vars(_learned), **getattr(inspect.unwrap(function), "__globals__", {})})
 
 
 def _check_window(settings: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ import jax
 import numpy as np
 
 from jaxpool._arguments import as_integer, as_integers, as_sequence, is_integer, static_length
+from jaxpool._elsewhere import public
 
 Padding: TypeAlias = (
     str | SupportsIndex | Sequence[SupportsIndex] | Sequence[tuple[SupportsIndex, SupportsIndex]]
@@ -312,6 +313,7 @@ class Window:
         return [self.only(d) for d in reversed(self.pooled)]
 
 
+@public
 def output_shape(
     input_shape: Sequence[SupportsIndex],
     window_shape: Sequence[SupportsIndex],
@@ -383,6 +385,11 @@ def make_window(
     sizes = as_integers("window_shape", window_shape, minimum=1)
     if not sizes:
         raise ValueError("window_shape must have at least one entry, got an empty sequence.")
+    if 2 < len(sizes) == len(shape) and sizes[0] == 1 and channel_axis is not None:
+        raise ValueError(
+            "window_shape must have entries for spatial axes, and none for batch and channels, got "
+            f"{sizes} for inputs of {len(shape)} dimensions."
+        )
     spatial = spatial_axes(len(shape), len(sizes), channel_axis)
     n = len(sizes)
     steps = (1,) * n if strides is None else as_integers("strides", strides, 1, n)
@@ -402,8 +409,8 @@ def spatial_axes(ndim: int, window_ndim: int, channel_axis: int | None) -> tuple
     channels = 0 if channel_axis is None else 1
     if ndim < window_ndim + channels:
         raise ValueError(
-            f"inputs must have at least {window_ndim + channels} dimensions for a window_shape of length "
-            f"{window_ndim} and channel_axis={channel_axis!r}, got {ndim}."
+            f"inputs must have at least {window_ndim + channels} dimensions for {window_ndim} spatial axes "
+            f"and channel_axis={channel_axis!r}, got {ndim}."
         )
     dimensions = list(range(ndim))
     if channel_axis is not None:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import flax.linen as nn
 
-from jaxpool import _documentation, _learned, _modules, _settings
+from jaxpool import _documentation, _elsewhere, _learned, _modules, _settings
 from jaxpool._ops import (
     adaptive,
     attention,
@@ -107,7 +107,9 @@ def _module(function: Callable[..., Any]) -> type[Pooling]:
     for p in parameters:
         default = {} if p.default is p.empty else {"default": p.default}
         members[fields[p.name]] = dataclasses.field(kw_only=p.kind is p.KEYWORD_ONLY, **default)
-    return type(_modules.class_name(function), (Pooling,), members | _modules.generic(function))
+    cls = type(_modules.class_name(function), (Pooling,), members | _modules.generic(function))
+    cls.__init__ = _elsewhere.public(cls.__init__)
+    return cls
 
 
 MaxPool = _module(max_min.max_pool)

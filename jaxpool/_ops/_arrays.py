@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxpool._arguments import as_axes, static_length
+from jaxpool._arguments import as_axes, shown, static_length
 from jaxpool._lowering.divisors import cell_counts
 from jaxpool._primitives.sum import window_sum
 from jaxpool._window import Window
@@ -20,7 +20,10 @@ from jaxpool._window import Window
 def as_array(name: str, value: Any) -> Array:
     """The argument as a JAX array; what is no array is an error, nested lists included."""
     if not hasattr(value, "shape") or not hasattr(value, "dtype"):
-        raise TypeError(f"{name} must be an array, got {value!r} of type {type(value).__name__}.")
+        raise TypeError(
+            f"{name} must be an array, got {shown(value)} of type {type(value).__name__}; jnp.asarray makes "
+            "arrays of numbers."
+        )
     return jnp.asarray(value)
 
 
@@ -82,13 +85,13 @@ def valid_counts(inputs: Array, window: Window, mask: Array | None, dtype: np.dt
 def as_number(name: str, value: Any) -> float:
     """The argument as a Python number."""
     if not isinstance(value, numbers.Real | np.number) or isinstance(value, bool):
-        raise TypeError(f"{name} must be a number, got {value!r}.")
+        raise TypeError(f"{name} must be a number, got {shown(value)}.")
     return float(value)
 
 
 def as_bool(name: str, value: Any) -> bool:
     if not isinstance(value, bool | np.bool_):
-        raise TypeError(f"{name} must be a bool, got {value!r}.")
+        raise TypeError(f"{name} must be a bool, got {shown(value)}.")
     return bool(value)
 
 

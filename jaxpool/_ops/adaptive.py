@@ -9,12 +9,14 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool._bins import adaptive_window
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_array, as_bool, as_mask
 from jaxpool._ops.max_min import as_ordered, extreme
 from jaxpool._ops.sum_avg import average
 from jaxpool._window import spatial_axes
 
 
+@public
 def adaptive_avg_pool(
     inputs: ArrayLike,
     output_shape: Sequence[SupportsIndex | None],
@@ -89,6 +91,7 @@ def adaptive_max_pool(
     return_indices: Literal[True],
     where: ArrayLike | None = None,
 ) -> tuple[Array, Array]: ...
+@public
 def adaptive_max_pool(
     inputs: ArrayLike,
     output_shape: Sequence[SupportsIndex | None],

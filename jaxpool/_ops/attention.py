@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_bool, as_broadcastable, as_mask, as_real, masked
 from jaxpool._ops._smooth import softmax_average
 from jaxpool._ops._tokens import as_token_mask, flat_tokens, token_axes
@@ -21,6 +22,7 @@ from jaxpool._shards import on_each_device, refuse_layout
 from jaxpool._window import Padding, Window, make_window
 
 
+@public
 def lip_pool(
     inputs: ArrayLike,
     logits: ArrayLike,
@@ -98,6 +100,7 @@ def lip_pool(
     return on_each_device(_lip, array, window, importances, as_mask(where, array.shape))
 
 
+@public
 def attention_pool(
     inputs: ArrayLike,
     query: ArrayLike | None,

@@ -14,6 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, as_integers, static_length
+from jaxpool._elsewhere import public
 from jaxpool._lowering.settle import settle
 from jaxpool._ops._arrays import along_pooled, as_array, as_mask, masked, mean_dtype
 from jaxpool._ops._smooth import or_one
@@ -27,6 +28,7 @@ from jaxpool._window import Axis, Padding, Shard, Window, spatial_axes
 BlurPadding: TypeAlias = Literal["REFLECT", "EDGE", "ZERO", "WRAP"]
 
 
+@public
 def blur_pool(
     inputs: ArrayLike,
     filter_size: int = 3,
@@ -106,6 +108,7 @@ def blur_pool(
     return on_each_device(_blur, array, Window(tuple(axes)), as_mask(where, array.shape), padding=padding)
 
 
+@public
 def max_blur_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],

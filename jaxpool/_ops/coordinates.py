@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_bool, as_parameter, as_real, masked
 from jaxpool._ops._smooth import as_temperature, softmax_average
 from jaxpool._ops.whole import pool_whole
@@ -18,6 +19,7 @@ from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Window
 
 
+@public
 def soft_argmax_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,

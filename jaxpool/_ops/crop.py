@@ -14,6 +14,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_number
 from jaxpool._ops._regions import (
     Taps,
@@ -28,6 +29,7 @@ from jaxpool._ops._regions import (
 Method = Literal["bilinear", "nearest"]
 
 
+@public
 def crop_and_resize(
     inputs: ArrayLike,
     boxes: ArrayLike,

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import along_pooled, as_bool, as_mask, as_parameter, as_real, channels_of, masked
 from jaxpool._ops._smooth import or_one
 from jaxpool._ops._taps import each_tap, padded
@@ -25,6 +26,7 @@ from jaxpool._window import Padding, Window, make_window
 _EPSILON = 1e-3
 
 
+@public
 def detail_preserving_pool(
     inputs: ArrayLike,
     alpha: ArrayLike,

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import (
     as_mask,
     as_number,
@@ -29,6 +30,7 @@ from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
 
+@public
 def gem_pool(
     inputs: ArrayLike,
     p: ArrayLike,
@@ -112,6 +114,7 @@ def gem_pool(
     )
 
 
+@public
 def global_gem_pool(
     inputs: ArrayLike,
     p: ArrayLike,

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._lowering.sweep import Block, Source, over_windows
 from jaxpool._ops._arrays import as_array
 from jaxpool._precision import accumulation_dtype
@@ -19,6 +20,7 @@ from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
 
+@public
 def pool(
     inputs: ArrayLike,
     init: ArrayLike,

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._lowering.divisors import cell_counts, first_cells
 from jaxpool._lowering.order import identity
 from jaxpool._ops._arrays import along_pooled, as_array, as_mask
@@ -43,6 +44,7 @@ def max_pool(
     where: ArrayLike | None = None,
     **options: Unpack[WindowOptions],
 ) -> tuple[Array, Array]: ...
+@public
 def max_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],
@@ -144,6 +146,7 @@ def min_pool(
     where: ArrayLike | None = None,
     **options: Unpack[WindowOptions],
 ) -> tuple[Array, Array]: ...
+@public
 def min_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],

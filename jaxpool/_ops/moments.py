@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_broadcastable, as_real, masked
 from jaxpool._ops._smooth import softmax_average
 from jaxpool._ops._tokens import token_axes
@@ -20,6 +21,7 @@ from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Window
 
 
+@public
 def global_var_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -70,6 +72,7 @@ def global_var_pool(
     return pool_whole(array, _variance(as_correction(correction)), axis, where, keepdims)
 
 
+@public
 def global_std_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -120,6 +123,7 @@ def global_std_pool(
     return pool_whole(array, _deviation(as_correction(correction)), axis, where, keepdims)
 
 
+@public
 def statistics_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] = 1,
@@ -165,6 +169,7 @@ def statistics_pool(
     return pool_whole(array, _statistics, token_axes(axis, array), where, False)
 
 
+@public
 def attentive_statistics_pool(
     inputs: ArrayLike,
     logits: ArrayLike,

@@ -9,6 +9,7 @@ from typing import Any, SupportsIndex, TypeAlias
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_real
 from jaxpool._ops._element import is_flat, select_over
 from jaxpool._ops.max_min import as_ordered
@@ -19,6 +20,7 @@ _Mask: TypeAlias = "Sequence[bool] | Sequence[_Mask]"
 Kernel: TypeAlias = "ArrayLike | Sequence[SupportsIndex] | _Mask"
 
 
+@public
 def dilate(
     inputs: ArrayLike,
     kernel: Kernel,
@@ -102,6 +104,7 @@ def dilate(
     )
 
 
+@public
 def erode(
     inputs: ArrayLike,
     kernel: Kernel,
@@ -185,6 +188,7 @@ def erode(
     )
 
 
+@public
 def open(
     inputs: ArrayLike,
     kernel: Kernel,
@@ -243,6 +247,7 @@ def open(
     )
 
 
+@public
 def close(
     inputs: ArrayLike,
     kernel: Kernel,

@@ -14,6 +14,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, as_integers
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_bool, as_number, as_real
 from jaxpool._ops._regions import (
     as_arrays,
@@ -25,6 +26,7 @@ from jaxpool._ops._regions import (
 from jaxpool._ops._samples import averages, grid_of, samples_of
 
 
+@public
 def multiscale_roi_align(
     features: Sequence[ArrayLike] | Mapping[str, ArrayLike],
     boxes: ArrayLike,

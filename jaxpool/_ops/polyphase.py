@@ -13,12 +13,14 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers, static_length
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_real
 from jaxpool._ops._smooth import lp_norm, order_of_norm
 from jaxpool._shards import refuse_layout
 from jaxpool._window import Axis, Window, spatial_axes
 
 
+@public
 def polyphase_pool(
     inputs: ArrayLike,
     strides: Sequence[SupportsIndex],

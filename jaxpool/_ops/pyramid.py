@@ -13,6 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, as_integers, as_sequence, is_integer
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_array, as_bool, mean_dtype
 from jaxpool._ops.adaptive import adaptive_avg_pool, adaptive_max_pool
 from jaxpool._ops.max_min import as_ordered, max_pool
@@ -25,6 +26,7 @@ Level = SupportsIndex | Sequence[SupportsIndex]
 Reduction = Literal["avg", "max"]
 
 
+@public
 def spatial_pyramid_pool(
     inputs: ArrayLike,
     levels: Sequence[Level] = (1, 2, 4),
@@ -104,6 +106,7 @@ def pyramid_pool(
     reduction: Reduction = "avg",
     channel_axis: int | None = -1,
 ) -> tuple[Array, ...]: ...
+@public
 def pyramid_pool(
     inputs: ArrayLike,
     levels: Sequence[Level] = (1, 2, 3, 6),
@@ -175,6 +178,7 @@ def pyramid_pool(
     return _beside(array, *(level.astype(array.dtype) for level in resized), channel_axis=channel_axis)
 
 
+@public
 def strip_pool(
     inputs: ArrayLike,
     *,
@@ -225,6 +229,7 @@ def strip_pool(
     return tuple(pool(array, [other for other in spatial if other != d], keepdims=True) for d in spatial)
 
 
+@public
 def fast_pyramid_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex] = (5, 5),

@@ -13,6 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._bins import FractionalWindow, fractional_window
+from jaxpool._elsewhere import public
 from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
 from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real, masked
@@ -54,6 +55,7 @@ def fractional_max_pool(
     channel_axis: int | None = -1,
     return_indices: Literal[True],
 ) -> tuple[Array, Array]: ...
+@public
 def fractional_max_pool(
     key: ArrayLike | None,
     inputs: ArrayLike,
@@ -140,6 +142,7 @@ def fractional_max_pool(
     return _fractional_max(array, samples, windows, positions)
 
 
+@public
 def fractional_avg_pool(
     key: ArrayLike | None,
     inputs: ArrayLike,
@@ -218,6 +221,7 @@ def fractional_avg_pool(
     return _fractional_average(array, samples, windows)
 
 
+@public
 def stochastic_pool(
     key: ArrayLike | None,
     inputs: ArrayLike,

@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._lowering.order import to_keys, with_one_zero
 from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
@@ -27,6 +28,7 @@ from jaxpool._window import Padding, Window, make_window
 _MOST_IN_NETWORK = 64
 
 
+@public
 def median_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],
@@ -99,6 +101,7 @@ def median_pool(
     return on_each_device(_quantile, array, window, as_mask(where, array.shape), q=0.5)
 
 
+@public
 def quantile_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],

@@ -8,9 +8,11 @@ from typing import SupportsIndex
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops.morphology import Kernel, composed
 
 
+@public
 def gradient(
     inputs: ArrayLike,
     kernel: Kernel,
@@ -69,6 +71,7 @@ def gradient(
     )
 
 
+@public
 def top_hat(
     inputs: ArrayLike,
     kernel: Kernel,
@@ -127,6 +130,7 @@ def top_hat(
     )
 
 
+@public
 def black_hat(
     inputs: ArrayLike,
     kernel: Kernel,

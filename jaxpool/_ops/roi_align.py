@@ -13,6 +13,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, as_integers
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_bool, as_number
 from jaxpool._ops._regions import (
     as_arrays,
@@ -26,6 +27,7 @@ from jaxpool._ops._samples import averages, grid_of, maxima, samples_of
 Reduction = Literal["avg", "max"]
 
 
+@public
 def roi_align(
     inputs: ArrayLike,
     boxes: ArrayLike,
@@ -135,6 +137,7 @@ def _roi_align(
     return placed(pool(tables, first, axes, steps_of(lengths)), regions, layout, inputs.dtype)
 
 
+@public
 def ps_roi_align(
     inputs: ArrayLike,
     boxes: ArrayLike,

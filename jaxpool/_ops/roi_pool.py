@@ -15,6 +15,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, as_integers
+from jaxpool._elsewhere import public
 from jaxpool._lowering.order import precedes
 from jaxpool._ops._arrays import as_bool, as_number
 from jaxpool._ops._regions import as_arrays, own_channels, placed, read_regions, steps_of
@@ -43,6 +44,7 @@ def roi_pool(
     return_indices: Literal[True],
     channel_axis: int | None = -1,
 ) -> tuple[Array, Array]: ...
+@public
 def roi_pool(
     inputs: ArrayLike,
     boxes: ArrayLike,
@@ -131,6 +133,7 @@ def _roi_pool(
     return values, placed(index, regions, layout, np.int32)
 
 
+@public
 def ps_roi_pool(
     inputs: ArrayLike,
     boxes: ArrayLike,

@@ -12,11 +12,13 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, is_integer
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_array, as_real, masked
 from jaxpool._ops._tokens import pool_tokens, sum_outer, token_counts
 from jaxpool._ops.segments import segment_sum_pool
 
 
+@public
 def covariance_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -86,6 +88,7 @@ def covariance_pool(
     return pool_tokens((array,), _power_of_covariance(None if power is None else steps), axis, where)
 
 
+@public
 def bilinear_pool(
     inputs: ArrayLike,
     others: ArrayLike | None = None,
@@ -138,6 +141,7 @@ def bilinear_pool(
     return pool_tokens((array, _as_others(others, array)), _bilinear, axis, where)
 
 
+@public
 def compact_bilinear_pool(
     inputs: ArrayLike,
     out_features: int,

@@ -12,6 +12,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_broadcastable, as_real
 from jaxpool._ops._segments import Segments, read_segments, wide
 from jaxpool._ops._smooth import as_temperature, or_one
@@ -20,6 +21,7 @@ from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.rows import take_rows
 
 
+@public
 def segment_softmax(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,
@@ -79,6 +81,7 @@ def segment_softmax(
     return _softmax(array, segments, temperature=as_temperature(temperature))
 
 
+@public
 def segment_attention_pool(
     inputs: ArrayLike,
     logits: ArrayLike,
@@ -143,6 +146,7 @@ def segment_attention_pool(
     return _attend(array, _broadcast(logits, array.shape), segments)
 
 
+@public
 def segment_topk_pool(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_bool, as_real
 from jaxpool._ops._segments import Segments, read_segments, wide
 from jaxpool._ops._smooth import (
@@ -26,6 +27,7 @@ from jaxpool._ops._smooth import (
 from jaxpool._ops.spread import as_correction, deviation
 
 
+@public
 def segment_lp_pool(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,
@@ -88,6 +90,7 @@ def segment_lp_pool(
     return _lp(array, segments, p=order_of_norm(p))
 
 
+@public
 def segment_logsumexp_pool(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,
@@ -152,6 +155,7 @@ def segment_logsumexp_pool(
     return _logsumexp(array, segments, temperature=as_temperature(temperature), mean=as_bool("mean", mean))
 
 
+@public
 def segment_var_pool(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,
@@ -213,6 +217,7 @@ def segment_var_pool(
     return _spread(array, segments, correction=as_correction(correction), root=False)
 
 
+@public
 def segment_std_pool(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,

@@ -10,11 +10,13 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_array, as_bool, mean_dtype
 from jaxpool._ops._segments import SegmentOptions, Segments, read_segments
 from jaxpool._ops.max_min import as_ordered
 
 
+@public
 def segment_sum_pool(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,
@@ -83,6 +85,7 @@ def segment_sum_pool(
     )
 
 
+@public
 def segment_avg_pool(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,
@@ -162,6 +165,7 @@ def segment_max_pool(
     return_indices: Literal[True],
     **options: Unpack[SegmentOptions],
 ) -> tuple[Array, Array]: ...
+@public
 def segment_max_pool(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,
@@ -247,6 +251,7 @@ def segment_min_pool(
     return_indices: Literal[True],
     **options: Unpack[SegmentOptions],
 ) -> tuple[Array, Array]: ...
+@public
 def segment_min_pool(
     inputs: ArrayLike,
     segment_ids: ArrayLike | None = None,

@@ -11,6 +11,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_axes, as_integer
+from jaxpool._elsewhere import public
 from jaxpool._lowering.order import identity, to_keys, with_one_zero
 from jaxpool._ops._arrays import along_pooled, as_array, check_elements, masked
 from jaxpool._ops.max_min import as_ordered
@@ -19,6 +20,7 @@ from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Window
 
 
+@public
 def global_first_pool(
     inputs: ArrayLike,
     axis: SupportsIndex = 1,
@@ -65,6 +67,7 @@ def global_first_pool(
     return _pool_axis(as_array("inputs", inputs), _end("first"), axis, where, keepdims)
 
 
+@public
 def global_last_pool(
     inputs: ArrayLike,
     axis: SupportsIndex = 1,
@@ -112,6 +115,7 @@ def global_last_pool(
     return _pool_axis(as_array("inputs", inputs), _end("last"), axis, where, keepdims)
 
 
+@public
 def global_topk_pool(
     inputs: ArrayLike,
     k: int,

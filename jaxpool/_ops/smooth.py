@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_bool, as_mask, as_real, masked, valid_counts
 from jaxpool._ops._smooth import as_temperature, logsumexp, lp_norm, order_of_norm, soft_average
 from jaxpool._precision import accumulation_dtype
@@ -18,6 +19,7 @@ from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
 
+@public
 def lp_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],
@@ -97,6 +99,7 @@ def lp_pool(
     return on_each_device(lp, array, window, as_mask(where, array.shape), p=order_of_norm(p))
 
 
+@public
 def logsumexp_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],
@@ -182,6 +185,7 @@ def logsumexp_pool(
     return on_each_device(smooth_maximum, array, window, mask, temperature=temperature, mean=mean)
 
 
+@public
 def soft_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],

@@ -14,12 +14,14 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers, as_sequence, static_length
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_array, mean_dtype
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import refuse_layout
 from jaxpool._window import spatial_axes
 
 
+@public
 def spectral_pool(
     inputs: ArrayLike,
     output_shape: Sequence[SupportsIndex | None],

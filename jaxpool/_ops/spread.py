@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._lowering.divisors import cell_counts
 from jaxpool._ops._arrays import along_pooled, as_mask, as_real, masked
 from jaxpool._precision import accumulation_dtype
@@ -19,6 +20,7 @@ from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
 
+@public
 def var_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],
@@ -95,6 +97,7 @@ def var_pool(
     )
 
 
+@public
 def std_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],

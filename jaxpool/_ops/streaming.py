@@ -16,6 +16,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from jaxpool._arguments import as_integer, as_integers
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_array
 from jaxpool._ops.max_min import as_ordered, max_pool, min_pool
 from jaxpool._ops.running import RUNNING, RunningStream, as_averaged, as_summand
@@ -25,6 +26,7 @@ from jaxpool._shards import in_stream
 from jaxpool._window import Axis, Shard, Window, spatial_axes
 
 
+@public
 def streaming(
     function: Callable[..., Array], **arguments: Any
 ) -> WindowStream | StagedStream | RunningStream:

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._lowering.divisors import cell_counts
 from jaxpool._ops._arrays import along_pooled, as_array, as_mask, masked, mean_dtype
 from jaxpool._precision import accumulation_dtype
@@ -20,6 +21,7 @@ from jaxpool._shards import on_each_device
 from jaxpool._window import Divisor, Padding, Window, make_window
 
 
+@public
 def sum_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],
@@ -86,6 +88,7 @@ def sum_pool(
     return on_each_device(add, array, window, as_mask(where, array.shape))
 
 
+@public
 def avg_pool(
     inputs: ArrayLike,
     window_shape: Sequence[SupportsIndex],

@@ -13,6 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import (
     as_bool,
     as_mask,
@@ -32,6 +33,7 @@ from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window
 
 
+@public
 def subsample_pool(
     inputs: ArrayLike,
     coefficient: ArrayLike,
@@ -117,6 +119,7 @@ def subsample_pool(
     return on_each_device(_subsample, array, window, mask, values=values, activation=activation)
 
 
+@public
 def mixed_pool(
     inputs: ArrayLike,
     alpha: ArrayLike,
@@ -191,6 +194,7 @@ def mixed_pool(
     return on_each_device(_mixed, array, window, as_mask(where, array.shape), values=(value,))
 
 
+@public
 def global_mixed_pool(
     inputs: ArrayLike,
     alpha: ArrayLike,
@@ -244,6 +248,7 @@ def global_mixed_pool(
     )
 
 
+@public
 def gated_pool(
     inputs: ArrayLike,
     gate: ArrayLike,

@@ -14,6 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import along_pooled, as_array, as_mask, masked, mean_dtype
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.move import move
@@ -22,6 +23,7 @@ from jaxpool._shards import refuse_layout
 from jaxpool._window import Padding, Window, make_window, spatial_axes
 
 
+@public
 def max_unpool(
     values: ArrayLike,
     indices: ArrayLike,
@@ -84,6 +86,7 @@ def max_unpool(
     return _unpool_max(array, positions, lengths, spatial_axes(array.ndim, len(lengths), channel_axis))
 
 
+@public
 def avg_unpool(
     values: ArrayLike,
     output_shape: Sequence[SupportsIndex],

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_real, masked
 from jaxpool._ops._tokens import pool_tokens, sum_outer
 
@@ -17,6 +18,7 @@ from jaxpool._ops._tokens import pool_tokens, sum_outer
 _SHORTEST = 1e-12
 
 
+@public
 def netvlad_pool(
     inputs: ArrayLike,
     centers: ArrayLike,

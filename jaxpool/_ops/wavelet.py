@@ -14,6 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integers, static_length
+from jaxpool._elsewhere import public
 from jaxpool._lowering.settle import settle
 from jaxpool._ops._arrays import as_array, mean_dtype
 from jaxpool._ops._taps import weigh_taps
@@ -27,6 +28,7 @@ Wavelet: TypeAlias = Literal["haar", "db2", "db3", "db4"]
 Bands: TypeAlias = Literal["low", "all"]
 
 
+@public
 def wavelet_pool(
     inputs: ArrayLike,
     strides: Sequence[SupportsIndex] = (2, 2),
@@ -96,6 +98,7 @@ def wavelet_pool(
     return _all(array, halved, scaling, channel_axis % array.ndim)
 
 
+@public
 def wavelet_unpool(
     values: ArrayLike,
     strides: Sequence[SupportsIndex] = (2, 2),

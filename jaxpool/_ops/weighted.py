@@ -12,6 +12,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_axes, as_integer
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import (
     along_pooled,
     as_array,
@@ -29,6 +30,7 @@ from jaxpool._primitives.sum import window_sum
 from jaxpool._window import Window
 
 
+@public
 def global_weighted_avg_pool(
     inputs: ArrayLike,
     weights: ArrayLike,
@@ -82,6 +84,7 @@ def global_weighted_avg_pool(
     return pool_whole(array.astype(mean_dtype(array)), _weighted_average, axis, where, keepdims, shares)
 
 
+@public
 def global_sqrt_n_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -126,6 +129,7 @@ def global_sqrt_n_pool(
     return pool_whole(array.astype(mean_dtype(array)), _over_root, axis, where, keepdims)
 
 
+@public
 def global_soft_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -176,6 +180,7 @@ def global_soft_pool(
     return pool_whole(array, _soft(as_temperature(temperature)), axis, where, keepdims)
 
 
+@public
 def global_rank_pool(
     inputs: ArrayLike,
     axis: SupportsIndex = 1,

@@ -14,6 +14,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_axes, static_length
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real
 from jaxpool._ops._smooth import as_temperature, order_of_norm
 from jaxpool._ops.max_min import as_ordered, extreme
@@ -28,6 +29,7 @@ _MOST_DIMENSIONS = 6
 _Pool = Callable[..., Array]
 
 
+@public
 def global_avg_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -75,6 +77,7 @@ def global_avg_pool(
     return pool_whole(array, _average, axis, where, keepdims)
 
 
+@public
 def global_max_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -123,6 +126,7 @@ def global_max_pool(
     return pool_whole(array, _extreme("max"), axis, where, keepdims)
 
 
+@public
 def global_min_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -171,6 +175,7 @@ def global_min_pool(
     return pool_whole(array, _extreme("min"), axis, where, keepdims)
 
 
+@public
 def global_sum_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -215,6 +220,7 @@ def global_sum_pool(
     return pool_whole(array, add, axis, where, keepdims)
 
 
+@public
 def global_lp_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -262,6 +268,7 @@ def global_lp_pool(
     return pool_whole(array, _norm(order_of_norm(p)), axis, where, keepdims)
 
 
+@public
 def global_logsumexp_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,

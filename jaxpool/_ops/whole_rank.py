@@ -12,6 +12,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_axes
+from jaxpool._elsewhere import public
 from jaxpool._lowering.order import to_keys, with_one_zero
 from jaxpool._ops._arrays import as_real, check_elements, masked, valid_counts
 from jaxpool._ops.rank import as_level, interpolated
@@ -21,6 +22,7 @@ from jaxpool._primitives.select import select_with_index, take
 from jaxpool._window import Window
 
 
+@public
 def global_median_pool(
     inputs: ArrayLike,
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -68,6 +70,7 @@ def global_median_pool(
     return _pool(inputs, 0.5, axis, where, keepdims)
 
 
+@public
 def global_quantile_pool(
     inputs: ArrayLike,
     q: float,
