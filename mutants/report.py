@@ -42,7 +42,9 @@ class Fate:
 
 
 def share_killed(fates: Sequence[Fate]) -> float:
-    return sum(fate.name == "killed" for fate in fates) / max(len(fates), 1)
+    """Of those that can be killed, which the equivalent ones cannot."""
+    able = [fate.name for fate in fates if fate.name != "equivalent"]
+    return able.count("killed") / max(len(able), 1)
 
 
 def mistakes(fates: Sequence[Fate]) -> Iterator[str]:
@@ -53,7 +55,7 @@ def mistakes(fates: Sequence[Fate]) -> Iterator[str]:
     if survived := sum(fate.name == "survived" for fate in fates):
         yield f"{survived} mutants survived and are not said to be equivalent."
     if share_killed(fates) < LEAST_KILLED:
-        yield f"{share_killed(fates):.1%} are killed, not {LEAST_KILLED:.0%}."
+        yield f"{share_killed(fates):.1%} of those that can be killed are, not {LEAST_KILLED:.0%}."
 
 
 def show(fates: Sequence[Fate], console: Console) -> None:

@@ -246,6 +246,16 @@ def test_segments_are_joined_in_blocks_of_8_on_gpu(function, rows, reductions):
     assert found == {"reduce": reductions, "scatter": 1, "sort": 0}
 
 
+def test_numbers_of_segments_are_joined_as_values_are_on_gpu():
+    ids = np.zeros(8, np.int32)
+
+    def pool(x):
+        return jaxpool.segment_max_pool(x, ids, 3, indices_are_sorted=True, return_indices=True)
+
+    found = _operations("cuda", pool, np.zeros((8, 2), np.float32), ["reduce", "scatter"])
+    assert found == {"reduce": 2 * 3, "scatter": 2}
+
+
 @pytest.mark.parametrize(("channels", "sorts", "scatters"), [(63, 0, 16), (64, 1, 1)])
 @pytest.mark.parametrize("regions", [1, 3])
 def test_taps_of_many_channels_are_sorted_on_gpu(channels, sorts, scatters, regions):

@@ -224,7 +224,7 @@ def _last_rows(ids: Array, segments: int) -> Array:
     is_last = jnp.concatenate([ids[1:] != ids[:-1], jnp.ones(1, np.bool_)])
     place = _or_outside(jnp.where(is_last, ids, segments), segments)
     rows = lax.iota(np.int32, ids.shape[0])
-    return jnp.full(segments, -1, np.int32).at[place].set(rows, mode="drop", unique_indices=True)
+    return jnp.zeros(segments, np.int32).at[place].add(rows + 1, mode="drop", unique_indices=True) - 1
 
 
 def _ordered(in_order: bool, *arrays: Array) -> tuple[Array, ...]:
