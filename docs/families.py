@@ -14,6 +14,14 @@ FAMILIES = {
         "avg_pool": "jaxpool.avg_pool(photo, (6, 6), (6, 6))",
         "sum_pool": "jaxpool.sum_pool(photo, (6, 6), (3, 3))",
     },
+    "Quantized": {
+        "quantized_avg_pool": (
+            "jaxpool.quantized_avg_pool(jnp.uint8(255 * photo), 1 / 255, 0, (6, 6), (6, 6)) / 255"
+        ),
+        "global_quantized_avg_pool": (
+            "jaxpool.global_quantized_avg_pool(jnp.uint8(255 * photo), 1 / 255, 0, (0, 1)) / 255"
+        ),
+    },
     "Smooth": {
         "lp_pool": "jaxpool.lp_pool(photo, (6, 6), (6, 6), p=4.0)",
         "logsumexp_pool": "jaxpool.logsumexp_pool(photo, (6, 6), (6, 6), temperature=0.1, mean=True)",

@@ -32,6 +32,8 @@ from jaxpool._ops.pyramid import fast_pyramid_pool as fast_pyramid_pool
 from jaxpool._ops.pyramid import pyramid_pool as pyramid_pool
 from jaxpool._ops.pyramid import spatial_pyramid_pool as spatial_pyramid_pool
 from jaxpool._ops.pyramid import strip_pool as strip_pool
+from jaxpool._ops.quantized import global_quantized_avg_pool as global_quantized_avg_pool
+from jaxpool._ops.quantized import quantized_avg_pool as quantized_avg_pool
 from jaxpool._ops.random import fractional_avg_pool as fractional_avg_pool
 from jaxpool._ops.random import fractional_max_pool as fractional_max_pool
 from jaxpool._ops.random import stochastic_pool as stochastic_pool

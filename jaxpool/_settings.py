@@ -14,7 +14,9 @@ from jaxpool import _learned
 from jaxpool._arguments import as_integer, as_integers, as_sequence, is_integer
 from jaxpool._ops._arrays import as_bool, as_number
 from jaxpool._ops._element import as_element, is_flat
+from jaxpool._ops._integers import as_dtype, as_rounding
 from jaxpool._ops._smooth import as_temperature, order_of_norm
+from jaxpool._ops.quantized import as_scale
 from jaxpool._ops.rank import as_level
 from jaxpool._ops.spread import as_correction
 from jaxpool._ops.sum_avg import as_divisor
@@ -27,6 +29,9 @@ _NUMBERS: dict[str, Callable[[Any], Any]] = {
     "temperature": as_temperature,
     "correction": as_correction,
     "divisor_override": functools.partial(as_divisor, True),
+    "dtype": as_dtype,
+    "scale": functools.partial(as_scale, "scale"),
+    "output_scale": functools.partial(as_scale, "output_scale"),
 }
 # The integers that must be at least 1, alone or in a sequence.
 _POSITIVE = (
@@ -70,6 +75,8 @@ def check(function: Callable, parameters: Iterable[Parameter], settings: Mapping
         _check_window(settings)
     if "kernel" in settings and is_flat(settings["kernel"]):
         as_element(settings["kernel"], 0, None, as_bool("per_channel", settings["per_channel"]))
+    if "rounding" in settings:
+        as_rounding(settings["rounding"], as_dtype(settings["dtype"]))
     for parameter in parameters:
         name, value = parameter.name, settings[parameter.name]
         _check_type(name, _read(function, parameter.annotation), value)

@@ -32,6 +32,7 @@ from jaxpool._ops import (
     multiscale,
     polyphase,
     pyramid,
+    quantized,
     random,
     rank,
     residues,
@@ -126,6 +127,7 @@ VarPool = _module(spread.var_pool)
 StdPool = _module(spread.std_pool)
 MaxUnpool = _module(unpool.max_unpool)
 AvgUnpool = _module(unpool.avg_unpool)
+QuantizedAvgPool = _module(quantized.quantized_avg_pool)
 AdaptiveAvgPool = _module(adaptive.adaptive_avg_pool)
 AdaptiveMaxPool = _module(adaptive.adaptive_max_pool)
 SpatialPyramidPool = _module(pyramid.spatial_pyramid_pool)
@@ -133,6 +135,7 @@ PyramidPool = _module(pyramid.pyramid_pool)
 StripPool = _module(pyramid.strip_pool)
 FastPyramidPool = _module(pyramid.fast_pyramid_pool)
 GlobalAvgPool = _module(whole.global_avg_pool)
+GlobalQuantizedAvgPool = _module(quantized.global_quantized_avg_pool)
 GlobalMaxPool = _module(whole.global_max_pool)
 GlobalMinPool = _module(whole.global_min_pool)
 GlobalSumPool = _module(whole.global_sum_pool)

@@ -89,7 +89,7 @@ def _pictures(call):
     seen = _seen(lambda x: run(x)[0][*cell, 0], inputs)
     cells = tuple(slice(i, i + 1) for i in cell)
     shown, scaled = _displayable(outputs)
-    signed = SIGNED(gradient / (2 * np.abs(gradient).max()) + 0.5)[..., :3]
+    signed = SIGNED(gradient / (2 * np.abs(gradient).max() or 1) + 0.5)[..., :3]
     sizes = [f"{height} by {width}" for height, width, _ in (inputs.shape, outputs.shape)]
     return {
         "input": (_marked(inputs, seen), f"Input, {sizes[0]}"),

@@ -15,8 +15,15 @@ def divide(total: Array, window: Window, divisor: Divisor) -> Array:
     if is_uniform(window, divisor):
         uniform = uniform_divisor(window, divisor)
         return total if uniform is None else total / lax.full_like(total, uniform)
-    counts = cell_counts(window, str(divisor), total.dtype)
-    return total / jnp.broadcast_to(lax.max(counts, lax.full_like(counts, 1)), total.shape)
+    return total / jnp.broadcast_to(divisors(window, divisor, total.dtype), total.shape)
+
+
+def divisors(window: Window, divisor: Divisor, dtype: np.dtype) -> Array:
+    """What windows count of "elements" or "cells", at least 1; it broadcasts over the other dimensions."""
+    if is_uniform(window, divisor):
+        return lax.full((1,) * len(window.axes), uniform_divisor(window, divisor), dtype)  # a scalar to XLA
+    counts = cell_counts(window, str(divisor), dtype)
+    return lax.max(counts, lax.full_like(counts, 1))
 
 
 def is_uniform(window: Window, divisor: Divisor) -> bool:

@@ -21,6 +21,7 @@ from jax.typing import ArrayLike, DTypeLike
 from jaxpool._arguments import as_integer, as_integers
 from jaxpool._lowering.order import precedes
 from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real, masked, mean_dtype
+from jaxpool._ops._integers import sum_dtype
 from jaxpool._ops._smooth import (
     as_reference,
     as_scale,
@@ -188,7 +189,7 @@ def _extreme(order: str, pool: Callable) -> Running:
 def as_summand(name: str, value: ArrayLike) -> Array:
     """The argument as an array of what a sum adds."""
     array = as_array(name, value)
-    return array.astype(np.int32) if array.dtype == np.bool_ else array
+    return array.astype(sum_dtype(array.dtype))
 
 
 def as_averaged(name: str, value: ArrayLike) -> Array:

@@ -36,8 +36,10 @@ def segment_sum_pool(
     - An empty segment is 0. An element whose id is not one of 0 to `num_segments` - 1 takes no part.
     - Every run adds in the same order, on a GPU too: rows are added up in blocks, and no two at once to one
       place. Where ids are not sorted, accelerators sort the rows first.
-    - float16 and bfloat16 are added in float32, forward and backward, and rounded once. Integers keep their
-      dtype and wrap around; bools are counted in int32.
+    - float16 and bfloat16 are added in float32, forward and backward, and rounded once. Bools are counted in
+      int32.
+    - Integers keep their dtype and wrap around, as in `jax.ops.segment_sum`, which this takes the place of;
+      convert them first where sums are larger.
 
     Args:
       inputs: an array of any numeric dtype.

@@ -61,7 +61,7 @@ def streaming(
         `global_logsumexp_pool`, `global_soft_pool`, `global_var_pool`, `global_std_pool` or
         `statistics_pool`, of sequences `(*batch, time, channels)`.
       arguments: all arguments of the pool but `inputs` and `padding`; for a global pool all but `inputs`,
-        `axis`, `where` and `keepdims`.
+        `axis`, `where`, `keepdims`, `dtype` and `rounding`.
 
     Returns:
       A stream:
@@ -261,7 +261,7 @@ def _stages(function: Callable, arguments: dict[str, Any]) -> list[WindowStream]
     Each pools results of the one before, which lie as far apart as these windows are long. An element then
     meets some taps for each stage: as many as the logarithm of the window, whatever the chunks are.
     """
-    if function not in _READS or arguments.get("where") is not None:
+    if function not in _READS or any(arguments.get(name) is not None for name in ("where", "dtype")):
         return []
     (size, *others) = as_integers("window_shape", arguments.get("window_shape", (1,)), minimum=1)
     taps = _taps(size, overlap=_READS[function] is as_ordered)

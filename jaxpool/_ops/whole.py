@@ -10,12 +10,14 @@ from typing import SupportsIndex
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 
 from jaxpool._arguments import as_axes, static_length
 from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real
+from jaxpool._ops._integers import Rounding, as_dtype, as_rounding
 from jaxpool._ops._smooth import as_temperature, order_of_norm
 from jaxpool._ops.max_min import as_ordered, extreme
 from jaxpool._ops.smooth import lp, smooth_maximum
@@ -36,6 +38,8 @@ def global_avg_pool(
     *,
     where: ArrayLike | None = None,
     keepdims: bool = False,
+    dtype: DTypeLike | None = None,
+    rounding: Rounding = "truncate",
 ) -> Array:
     r"""Pools by averaging everything along some axes.
 
@@ -45,6 +49,8 @@ def global_avg_pool(
 
     - Where no element takes part the average is 0.
     - float16 and bfloat16 are added and divided in float32, forward and backward, and rounded once.
+    - Averages are integers where `dtype` is one of integers. Then elements are added as by `global_sum_pool`,
+      in int32, uint32 or what is wider, and their sum is divided without rounding before the end.
 
     Args:
       inputs: an array of any numeric dtype.
@@ -53,13 +59,18 @@ def global_avg_pool(
       where: a mask of bools that broadcasts to `inputs`, as in `jnp.mean`; an element where it is `False`
         takes no part, and is without harm if it is NaN.
       keepdims: whether the pooled axes stay, with length 1.
+      dtype: the dtype of the result; `None` is that of the inputs, and for integers and bools as in
+        `jnp.mean`.
+      rounding: where `dtype` is one of integers, how averages are rounded: `"truncate"` towards 0, as
+        `jnp.mean` and PyTorch do, or to the `"nearest"`, halves away from 0, as TensorFlow Lite does.
 
     Returns:
-      The averages, of the inputs' dtype; integers and bools promote as in `jnp.mean`.
+      The averages.
 
     Raises:
       TypeError: an argument has the wrong type.
-      ValueError: an argument has the wrong length or shape, or names an axis that is not there.
+      ValueError: an argument has the wrong length or shape, names an axis that is not there, or `rounding` is
+        given where `dtype` is not one of integers.
 
     Example:
       >>> import jax.numpy as jnp, jaxpool
@@ -71,10 +82,11 @@ def global_avg_pool(
 
     References:
       Lin, Chen and Yan, "Network In Network", 2013. `keras.layers.GlobalAveragePooling2D`, ONNX
-      `GlobalAveragePool`; `where` as in `jnp.mean`.
+      `GlobalAveragePool`; `where` and `dtype` as in `jnp.mean`.
     """
     array = as_array("inputs", inputs)
-    return pool_whole(array, _average, axis, where, keepdims)
+    result = as_dtype(dtype)
+    return pool_whole(array, _average(result, as_rounding(rounding, result)), axis, where, keepdims)
 
 
 @public
@@ -182,6 +194,7 @@ def global_sum_pool(
     *,
     where: ArrayLike | None = None,
     keepdims: bool = False,
+    dtype: DTypeLike | None = None,
 ) -> Array:
     r"""Pools by adding everything along some axes.
 
@@ -190,8 +203,10 @@ def global_sum_pool(
     over the elements that take part.
 
     - Where no element takes part the sum is 0.
-    - float16 and bfloat16 are added in float32, forward and backward, and rounded once. Integers keep their
-      dtype and wrap around; bools are counted in int32.
+    - float16 and bfloat16 are added in float32, forward and backward, and rounded once, unless `dtype` is
+      float32.
+    - Integers of 8 and 16 bits and bools are added in int32, unsigned ones in uint32, as by `jnp.sum`; beyond
+      the range of the result sums wrap around.
 
     Args:
       inputs: an array of any numeric dtype.
@@ -200,9 +215,11 @@ def global_sum_pool(
       where: a mask of bools that broadcasts to `inputs`, as in `jnp.mean`; an element where it is `False`
         takes no part, and is without harm if it is NaN.
       keepdims: whether the pooled axes stay, with length 1.
+      dtype: the dtype of the result, which elements are converted to before they are added; `None` is that
+        of the inputs, and for integers and bools as in `jnp.sum`.
 
     Returns:
-      The sums, of the inputs' dtype (int32 for bools).
+      The sums.
 
     Raises:
       TypeError: an argument has the wrong type.
@@ -214,10 +231,10 @@ def global_sum_pool(
       (2, 1, 1, 3)
 
     References:
-      `jnp.sum`, of which `where` is.
+      `jnp.sum`, of which `where` and `dtype` are.
     """
     array = as_array("inputs", inputs)
-    return pool_whole(array, add, axis, where, keepdims)
+    return pool_whole(array, _sum(as_dtype(dtype)), axis, where, keepdims)
 
 
 @public
@@ -379,8 +396,14 @@ def _carry_out(
     return lax.squeeze(pool(array, window, *operands), removed)
 
 
-def _average(inputs: Array, window: Window, mask: Array | None) -> Array:
-    return average(inputs, window, mask, divisor="elements")
+@functools.cache
+def _average(dtype: np.dtype | None, rounding: Rounding) -> _Pool:
+    return functools.partial(average, divisor="elements", dtype=dtype, rounding=rounding)
+
+
+@functools.cache
+def _sum(dtype: np.dtype | None) -> _Pool:
+    return functools.partial(add, dtype=dtype)
 
 
 @functools.cache
