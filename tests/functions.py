@@ -26,7 +26,7 @@ class Function:
     oracle: Callable
     oracle_jvp: Callable | None = None  # (inputs, tangent, *arguments, **options)
     oracle_vjp: Callable | None = None  # (inputs, cotangent, *arguments, **options)
-    result: str = "mean"  # its dtype: that of the inputs (same), of their sum or their mean
+    result: str = "mean"  # its dtype: that of the inputs (same), their sum, segment sum or mean
     takes_complex: bool = False
     special: bool = False  # whether the oracle knows what infinities and NaN give, and what derivatives
     indexed: tuple[Callable, Callable] | None = None  # of a selection: with positions, here and by the oracle
@@ -35,13 +35,13 @@ class Function:
         return self.name
 
     def result_dtype(self, dtype: Any) -> np.dtype:
-        if self.result == "mean" and not jnp.issubdtype(dtype, jnp.inexact):
-            return jax.eval_shape(jnp.mean, jax.ShapeDtypeStruct((), dtype)).dtype
-        return np.dtype(np.int32) if self.result == "sum" and dtype == np.bool_ else np.dtype(dtype)
+        if self.result in ("mean", "sum") and not jnp.issubdtype(dtype, jnp.inexact):
+            return jax.eval_shape(getattr(jnp, self.result), jax.ShapeDtypeStruct((), dtype)).dtype
+        return np.dtype(np.int32) if self.result == "segment sum" and dtype == np.bool_ else np.dtype(dtype)
 
     def expected(self, inputs: Any, *arguments: Any, **options: Any) -> np.ndarray:
         """The oracle's values, in the dtype of the result."""
-        if self.result in ("mean", "sum"):
+        if self.result != "same":
             inputs = inputs.astype(self.result_dtype(inputs.dtype))
         return np.asarray(self.oracle(inputs, *arguments, **options), self.result_dtype(inputs.dtype))
 

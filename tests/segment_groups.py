@@ -81,7 +81,7 @@ SEGMENTS = (
         "segments 1d",
         (9, 2),
         (
-            _linear("segment_sum_pool", _IDS, _NUMBER, where=_MASK, result="sum"),
+            _linear("segment_sum_pool", _IDS, _NUMBER, where=_MASK, result="segment sum"),
             _linear("segment_avg_pool", _IDS, _NUMBER, where=_MASK),
             _extreme("max", _IDS, _NUMBER, where=_MASK),
             _extreme("min", _SORTED, _NUMBER, indices_are_sorted=True),
@@ -97,7 +97,7 @@ SEGMENTS = (
         "segments of an axis",
         (2, 9, 3),
         (
-            _linear("segment_sum_pool", _SPLIT_IDS, 3, row_splits=_SPLITS, axis=1, result="sum"),
+            _linear("segment_sum_pool", _SPLIT_IDS, 3, row_splits=_SPLITS, axis=1, result="segment sum"),
             _linear("segment_avg_pool", _SORTED, _NUMBER, axis=-2, indices_are_sorted=True),
             _extreme("max", _SPLIT_IDS, 3, row_splits=_SPLITS, axis=1),
             _extreme("min", _IDS, _NUMBER, axis=1, where=_OF_ROWS[:, None]),

@@ -210,6 +210,7 @@ BASES = {
     "global_gem_pool": {"inputs": _SMALL, "p": 2.0},
     "global_mixed_pool": {"inputs": _SMALL, "alpha": 0.3},
     "global_weighted_avg_pool": {"inputs": _SMALL, "weights": _SMALL[..., :1]},
+    "global_avg_pool": {"inputs": 9 * _SMALL, "dtype": np.int32},
     "global_quantile_pool": {"inputs": _SMALL, "q": 0.3},
     "global_topk_pool": {"inputs": _SMALL, "k": 2, "axis": 2},
     **dict.fromkeys(("global_first_pool", "global_last_pool", "statistics_pool", "global_rank_pool"), _ALONG),
@@ -247,6 +248,8 @@ CHANGES = {
     "logits": _SMALL * 3,
     "weights": _SMALL * 3,
     "k": 3,
+    "dtype": np.float16,
+    "rounding": "nearest",
     "eps": 0.5,
     "levels": (1, (3, 2)),
     "reduction": "max",
@@ -304,7 +307,7 @@ _ELSEWHERE = (
     "wavelet_unpool",
 )
 _ELSEWHERE += ("attention_pool", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
-_ELSEWHERE += ("multiscale_roi_align", "crop_and_resize")
+_ELSEWHERE += ("multiscale_roi_align", "crop_and_resize", "quantized_avg_pool", "global_quantized_avg_pool")
 _ELSEWHERE += tuple(name for name in dir(jaxpool) if name.startswith("segment_"))  # in test_segments.py
 _ELSEWHERE += ("__getattr__",)
 EVERY = [

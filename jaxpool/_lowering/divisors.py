@@ -21,7 +21,7 @@ def divide(total: Array, window: Window, divisor: Divisor) -> Array:
 def divisors(window: Window, divisor: Divisor, dtype: np.dtype) -> Array:
     """What windows count of "elements" or "cells", at least 1; it broadcasts over the other dimensions."""
     if is_uniform(window, divisor):
-        return lax.full((1,) * len(window.axes), uniform_divisor(window, divisor), dtype)  # a scalar to XLA
+        return lax.full((1,) * len(window.axes), uniform_divisor(window, divisor) or 1, dtype)
     counts = cell_counts(window, str(divisor), dtype)
     return lax.max(counts, lax.full_like(counts, 1))
 

@@ -82,8 +82,8 @@ def quantized_avg_pool(
 
     Raises:
       TypeError: an argument has the wrong type, or `inputs` is not of int8 or uint8.
-      ValueError: an argument has the wrong length or sign, a window fits nowhere, or a zero point is no number
-        of the inputs' dtype.
+      ValueError: an argument has the wrong length or sign, a window fits nowhere, or a zero point is no
+        number of the inputs' dtype.
 
     Example:
       >>> import jax.numpy as jnp, jaxpool

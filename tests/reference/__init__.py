@@ -39,6 +39,10 @@ from tests.reference.pyramid import fast_pyramid_pool as fast_pyramid_pool
 from tests.reference.pyramid import pyramid_pool as pyramid_pool
 from tests.reference.pyramid import spatial_pyramid_pool as spatial_pyramid_pool
 from tests.reference.pyramid import strip_pool as strip_pool
+from tests.reference.quantized import global_integer_avg_pool as global_integer_avg_pool
+from tests.reference.quantized import global_quantized_avg_pool as global_quantized_avg_pool
+from tests.reference.quantized import integer_avg_pool as integer_avg_pool
+from tests.reference.quantized import quantized_avg_pool as quantized_avg_pool
 from tests.reference.regions import crop_and_resize as crop_and_resize
 from tests.reference.regions import multiscale_roi_align as multiscale_roi_align
 from tests.reference.regions import ps_roi_align as ps_roi_align

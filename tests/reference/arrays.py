@@ -55,6 +55,13 @@ def check_shape(name, array, shape):
         raise ValueError(f"{name} must have shape {tuple(shape)}, got {array.shape}")
 
 
+def summed(inputs):
+    """`inputs` in the dtype of their sum: integers and bools of less than 32 bits take as many."""
+    inputs = np.asarray(inputs)
+    wide = {"b": np.int32, "i": np.int32, "u": np.uint32}.get(inputs.dtype.kind)
+    return inputs.astype(wide) if wide and inputs.dtype.itemsize < 4 else inputs
+
+
 def averaged(inputs, dtype):
     """`inputs` in float64 or complex128, and the dtype that their averages are rounded to.
 

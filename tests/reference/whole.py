@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.reference.arrays import averaged, is_bool, product
+from tests.reference.arrays import averaged, product, summed
 from tests.reference.layout import Layout, reduce_windows, row_count, select_windows
 from tests.reference.smooth import logsumexp, lp
 from tests.reference.windows import highest, lowest, total
@@ -19,10 +19,8 @@ def global_min_pool(inputs, axis=None, **options):
 
 
 def global_sum_pool(inputs, axis=None, *, dtype=None, **options):
-    """The sum; bools are summed as int32."""
-    inputs = np.asarray(inputs)
-    if is_bool(inputs.dtype):
-        inputs = inputs.astype(np.int32)
+    """The sum; small integers and bools widen."""
+    inputs = summed(inputs)
     return _reduce(total, inputs, inputs.dtype if dtype is None else dtype, axis, **options)
 
 
@@ -45,6 +43,11 @@ def global_logsumexp_pool(inputs, axis=None, *, temperature=1.0, mean=False, dty
         return logsumexp(elements, temperature, mean)
 
     return _reduce(function, *averaged(inputs, dtype), axis, **options)
+
+
+def global_of_integers(function, inputs, axis, **options):
+    """A function of the elements that `where` keeps, all of int64."""
+    return _reduce(function, np.asarray(inputs, np.int64), np.int64, axis, **options)
 
 
 def _reduce(function, inputs, dtype, axis, *, where=None, keepdims=False):

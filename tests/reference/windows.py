@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.reference.arrays import averaged, is_bool, is_integer
+from tests.reference.arrays import averaged, is_bool, is_integer, summed
 from tests.reference.geometry import windows
 from tests.reference.layout import each_window, reduce_windows, regular, select_windows
 
@@ -44,10 +44,8 @@ def total(elements):
 
 
 def sum_pool(inputs, *arguments, where=None, dtype=None, **options):
-    """The sum of each window, 0 where it has no element; bools are summed as int32."""
-    inputs = np.asarray(inputs)
-    if is_bool(inputs.dtype):
-        inputs = inputs.astype(np.int32)
+    """The sum of each window, 0 where it has no element; small integers and bools widen."""
+    inputs = summed(inputs)
     layout = regular(inputs.shape, *arguments, **options)
     return reduce_windows(total, inputs, layout, where=where, dtype=dtype)
 
