@@ -118,22 +118,25 @@ def _by_onnx(call, x, names):
 ONNX_OPERATORS = (
     *("MaxPool", "AveragePool", "LpPool", "MaxUnpool"),
     *("GlobalMaxPool", "GlobalAveragePool", "GlobalLpPool"),
-    *("RoiAlign", "MaxRoiPool"),
+    *("RoiAlign", "MaxRoiPool", "QLinearAveragePool", "QLinearGlobalAveragePool"),
 )
 
 
 def run_operator(operator, onnx, ort, *inputs, **attributes):
     """The output of an operator; those of MaxPool, which has two."""
-    helper, types = onnx.helper, [onnx.helper.np_dtype_to_tensor_dtype(x.dtype) for x in inputs]
+    helper, inputs = onnx.helper, [np.asarray(x) for x in inputs]
+    types = [helper.np_dtype_to_tensor_dtype(x.dtype) for x in inputs]
     arguments = [helper.make_tensor_value_info(f"x{i}", t, None) for i, t in enumerate(types)]
     result = [helper.make_tensor_value_info("y", types[0], None)]
     if operator == "MaxPool":
         result.append(helper.make_tensor_value_info("indices", onnx.TensorProto.INT64, None))
     names = [[value.name for value in values] for values in (arguments, result)]
-    node = helper.make_node(operator, *names, **attributes)
+    home = "com.microsoft" if operator.startswith("QLinear") else ""
+    node = helper.make_node(operator, *names, domain=home, **attributes)
     graph = helper.make_graph([node], "operator", arguments, result)
     # onnxruntime's GlobalLpPool is of an older set of operators than the newest.
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    sets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=sets, ir_version=10)
     session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     outputs = session.run(None, dict(zip(names[0], inputs, strict=True)))
     return outputs if len(outputs) > 1 else outputs[0]

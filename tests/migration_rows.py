@@ -89,6 +89,12 @@ def _pairs(names):
     return {"pads": pads, "pairs": list(zip(pads[:N], pads[N:], strict=True))}
 
 
+def _quantized(names):
+    x = np.random.RandomState(0).randint(-128, 128, names["x"].shape).astype(np.int8)
+    scales = {"x_scale": np.float32(0.1), "x_zero": np.int8(3), "y_scale": np.float32(0.0731)}
+    return _pairs(names) | scales | {"x": x, "y_zero": np.int8(-20)}
+
+
 def _rest(names):
     return {"rest": [(0, -n % size) for n, size in zip(names["spatial"], names["k"], strict=True)]}
 
@@ -290,6 +296,9 @@ ROWS = {
         "GlobalMaxPool(x)": Row(),
         "GlobalAveragePool(x)": Row(),
         "GlobalLpPool(x, p=n)": Row(variations=vary(n=(1, 2, 3))),
+        "QLinearAveragePool(x, x_scale, x_zero, y_scale, y_zero, kernel_shape=k, strides=s, pads=pads, "
+        "ceil_mode=c)": Row(variations=vary(c=(False, True)), derived=_quantized),
+        "QLinearGlobalAveragePool(x, x_scale, x_zero, y_scale, y_zero)": Row(derived=_quantized),
         "MaxUnpool(x, indices, kernel_shape=k, strides=s)": Row(derived=_pool_first_for_onnx),
         "RoiAlign(x, boxes, i, output_height=o[0], output_width=o[1], sampling_ratio=n, "
         "spatial_scale=0.5)": SAMPLED,

@@ -51,6 +51,13 @@ def test_mistakes_are_found_when_a_module_is_made(name, package):
         ),
         ("SumPool", {"window_shape": (2, 2), "window_dilation": (1, 2, 3)}, "window_dilation must have 2"),
         ("AvgPool", {"window_shape": (2, 2), "divisor_override": 0}, "divisor_override must not be 0"),
+        ("SumPool", {"window_shape": (2, 2), "dtype": "int9"}, "dtype must be None or a dtype of numbers"),
+        (
+            "AvgPool",
+            {"window_shape": (2, 2), "rounding": "nearest"},
+            "rounding must be 'truncate' where dtype is not one of integers",
+        ),
+        ("GlobalQuantizedAvgPool", {"scale": 0, "zero_point": 0}, "scale must be above 0 and finite"),
         ("LpPool", {"window_shape": (2, 2), "p": 0}, "p must be above 0, got 0"),
         ("SoftPool", {"window_shape": (2, 2), "temperature": -1.0}, "temperature must be above 0"),
         ("QuantilePool", {"window_shape": (2, 2), "q": 1.5}, "q must be from 0 to 1, got 1.5"),

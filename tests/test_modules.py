@@ -60,6 +60,7 @@ SETTINGS = {
     "PyramidPool": {"levels": [[2, 1], [3, 2]], "reduction": "max"},
     "StripPool": {"reduction": "max"},
     "FastPyramidPool": {"window_shape": [3, 3], "times": 2},
+    "QuantizedAvgPool": {"scale": 0.1, "zero_point": 3, "output_scale": 0.2, **_WINDOW},
     "SpectralPool": _BINS,
     "WaveletPool": {"strides": [2, 1], "wavelet": "db2", "bands": "all"},
     "WaveletUnpool": {"strides": [2, 2], "output_shape": [15, 6], "channel_axis": 1},
@@ -121,6 +122,7 @@ SETTINGS |= {name: {"axis": [1, -2]} for name in POOLS if name.startswith("Globa
 SETTINGS |= {"GlobalFirstPool": {"axis": 2}, "GlobalLastPool": {"axis": -2}, "GlobalTopkPool": {"k": 3}}
 SETTINGS["GlobalRankPool"] = {"axis": 2}
 SETTINGS["GlobalQuantilePool"] |= {"q": 0.3}
+SETTINGS["GlobalQuantizedAvgPool"] |= {"scale": 0.1, "zero_point": 3}
 SETTINGS |= {name: {"axis": [2, 1]} for name in ("StatisticsPool", "AttentiveStatisticsPool")}
 SEGMENTED = [name for name in POOLS if name.startswith("Segment")]
 SETTINGS |= {name: {"num_segments": 4, "axis": 1} for name in SEGMENTED}
@@ -145,6 +147,7 @@ def _arrays(name):
     ids = np.int32([0, 2, 0, 3, 2, -1, 3, 0])
     others |= dict.fromkeys(SEGMENTED, (INPUTS, ids)) | {"SegmentAttentionPool": (INPUTS, 2 * INPUTS, ids)}
     others |= {"BilinearPool": (INPUTS, INPUTS[..., :2])}
+    others |= dict.fromkeys(("QuantizedAvgPool", "GlobalQuantizedAvgPool"), (np.uint8(255 * INPUTS),))
     others |= dict.fromkeys(REGIONS, (INPUTS, BOXES)) | {"MultiscaleRoiAlign": ([INPUTS], BOXES)}
     return others.get(name, (INPUTS,))
 

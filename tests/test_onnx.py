@@ -1,4 +1,7 @@
-"""The node tests that ONNX has for its pooling operators, each translated into a call of jaxpool."""
+"""The node tests that ONNX has for its pooling operators, each translated into a call of jaxpool.
+
+And what has none, pools of quantized numbers, in onnxruntime.
+"""
 
 import importlib
 import math
@@ -8,6 +11,7 @@ import numpy as np
 import pytest
 
 import jaxpool
+from tests.frameworks import installed, run_operator
 
 onnx = pytest.importorskip("onnx", reason="onnx is not installed, which brings these tests")
 
@@ -130,3 +134,79 @@ def test_nodes(operator):
 def test_every_pooling_operator_of_onnx_is_here():
     pools = {schema.name for schema in onnx.defs.get_all_schemas() if "pool" in schema.name.lower()}
     assert pools == (OPERATORS.keys() | WITHOUT_CASES) - {"RoiAlign"}
+
+
+# ----------------------------------------------------------------------------------------- quantized numbers
+
+
+def _quantized(draw, same_scale):
+    """Inputs, channels first, and scale and zero point before and after."""
+    dtype = draw.choice([np.int8, np.uint8])
+    limits = np.iinfo(dtype).min, np.iinfo(dtype).max + 1
+    before, after = ([np.float32(0.02 + 0.1 * draw.rand()), dtype(draw.randint(*limits))] for _ in range(2))
+    return draw.randint(*limits, (2, 3, 9, 8)).astype(dtype), [*before, *(before if same_scale else after)]
+
+
+def _window(draw):
+    kernel, counted = draw.randint(1, 6, 2).tolist(), int(draw.randint(2))
+    return {
+        "kernel_shape": kernel,
+        "strides": draw.randint(1, 4, 2).tolist(),
+        "pads": [int(draw.randint(size)) for size in kernel * 2],
+        "count_include_pad": counted,
+        "ceil_mode": 0 if counted else int(draw.randint(2)),  # with both it counts cells beyond the padding
+    }
+
+
+def _in_onnxruntime(operator, x, scales, **attributes):
+    return run_operator(operator, onnx, installed("onnxruntime"), x, *scales, **attributes)
+
+
+def _differing(ours, theirs, averages):
+    """The share of results that are another integer, which they may be where averages lie between two."""
+    assert ours.dtype == theirs.dtype
+    distance = np.abs(np.subtract(ours, theirs, dtype=int))
+    assert distance.max() <= 1
+    halves = np.abs(np.asarray(averages) % 1 - 0.5) < 1e-4
+    assert not np.any(distance[~halves])
+    return distance.mean()
+
+
+# Where scales differ none lie halfway.
+@pytest.mark.parametrize(("same_scale", "limit"), [(True, 0.01), (False, 0)])
+@pytest.mark.parametrize("channel_axis", [1, -1])
+def test_quantized_averages_of_windows(channel_axis, same_scale, limit):
+    shares = []
+    for seed in range(24):
+        draw = np.random.RandomState(seed)
+        x, scales = _quantized(draw, same_scale)
+        attributes, x = _window(draw), np.moveaxis(x, 1, channel_axis)
+        last = {"channels_last": int(channel_axis == -1)}
+        theirs = _in_onnxruntime("QLinearAveragePool", x, scales, **attributes, **last)
+        counted = bool(attributes.pop("count_include_pad"))
+        window, options = _geometry(**attributes)
+        options["channel_axis"] = channel_axis
+        scale, zero_point, *outputs = scales
+        outputs = dict(zip(("output_scale", "output_zero_point"), outputs, strict=True))
+        ours = jaxpool.quantized_avg_pool(x, scale, zero_point, *window, counted, **outputs, **options)
+        numbers = x.astype(np.float32) - np.float32(zero_point)
+        averages = jaxpool.avg_pool(numbers, *window, counted, **options)
+        shares.append(_differing(ours, theirs, averages))
+    assert np.mean(shares) <= limit
+
+
+@pytest.mark.parametrize(("same_scale", "limit"), [(True, 0.01), (False, 0)])
+@pytest.mark.parametrize("channel_axis", [1, -1])
+def test_quantized_averages_of_all(channel_axis, same_scale, limit):
+    shares = []
+    for seed in range(24):
+        draw = np.random.RandomState(seed)
+        x, scales = _quantized(draw, same_scale)
+        x = np.moveaxis(np.tile(x, (4, 5, 1, 1))[..., : draw.randint(1, 9)], 1, channel_axis)
+        last, axes = (0, (2, 3)) if channel_axis == 1 else (1, (1, 2))
+        theirs = _in_onnxruntime("QLinearGlobalAveragePool", x, scales, channels_last=last)
+        scale, zero_point, *outputs = scales
+        outputs = dict(zip(("output_scale", "output_zero_point"), outputs, strict=True))
+        ours = jaxpool.global_quantized_avg_pool(x, scale, zero_point, axes, **outputs, keepdims=True)
+        shares.append(_differing(ours, theirs, x.mean(axes, keepdims=True)))
+    assert np.mean(shares) <= limit

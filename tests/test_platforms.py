@@ -75,6 +75,7 @@ _OF_OTHER_ARGUMENTS = (
     "roi_",
     "ps_roi_",
     "segment_",
+    "quantized_",
 )
 FUNCTIONS = {
     name: _OTHERS.get(name, getattr(jaxpool, name))
@@ -96,7 +97,7 @@ IRREGULAR |= {
     for name in ("fractional_avg_pool", "fractional_max_pool")
 }
 # These take what stands at some places, or sort; or are made of the same as others.
-_OTHERWISE = ("first", "last", "topk", "median", "quantile", "soft", "std")
+_OTHERWISE = ("first", "last", "topk", "median", "quantile", "soft", "std", "quantized")
 IRREGULAR |= {
     name: getattr(jaxpool, name)
     for name in dir(jaxpool)
