@@ -88,6 +88,9 @@ def test_flax_loses_precision():
     large = jnp.full((1, 4, 4, 1), 60000, np.float16)
     assert nnx_pool.avg_pool(large, (4, 4)) == 60000
     assert nnx.avg_pool(large, (4, 4)) == np.inf
+    bytes_ = jnp.full((1, 2, 2, 1), 100, np.int8)
+    assert nnx_pool.avg_pool(bytes_, (2, 2)) == 100
+    assert nnx.avg_pool(bytes_, (2, 2)) == -28
 
 
 def test_flax_returns_nothing_where_no_window_fits():

@@ -19,6 +19,16 @@ def standard_promotion():
         yield
 
 
+def test_averages_of_integers_are_truncated():
+    torch = installed("torch")
+    x = np.array([[[1, 2, -1, -2, -4, -3, 127, 126]]])
+    theirs = torch.nn.functional.avg_pool1d(torch.from_numpy(x), 2)[0, 0]
+    ours = jaxpool.avg_pool(x.astype(np.int8), (2,), (2,), dtype=np.int8, channel_axis=1)[0, 0]
+    assert ours.tolist() == theirs.tolist() == [1, -1, -3, 126]
+    assert np.mean(x.reshape(4, 2), 1, dtype=int).tolist() == theirs.tolist()
+    assert jnp.mean(np.int8([127, 126]), dtype=jnp.int8) == -1
+
+
 def test_torch_lp_pool_has_no_magnitude():
     torch = installed("torch")
     pool = torch.nn.functional.lp_pool1d
