@@ -3,15 +3,19 @@
 import functools
 import inspect
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import PartitionSpec
 
 import jaxpool
 from tests import reference
 from tests.cases import CASES, SMALL_CASES, double_precision
 from tests.programs import interpret
+from tests.split import make_mesh
+from tests.streams import chunk_by_chunk
 
 INTEGERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "bool")
 PLATFORMS = ("cpu", "cuda", "tpu")
@@ -280,3 +284,53 @@ def test_quantized_pools_have_the_arguments_of_averages():
         assert [n for n in ours if n not in scales] == [
             n for n in theirs if n not in {"dtype", "rounding", *without}
         ]
+
+
+# -------------------------------------------------------------------------------- split, streamed and batched
+
+POOLS = {
+    "sum": functools.partial(jaxpool.sum_pool, dtype=np.int8),
+    "truncated": functools.partial(jaxpool.avg_pool, dtype=np.int8),
+    "nearest": functools.partial(
+        jaxpool.avg_pool, dtype=np.int8, rounding="nearest", count_include_pad=False
+    ),
+    "quantized": functools.partial(
+        jaxpool.quantized_avg_pool, scale=0.1, zero_point=3, output_scale=0.13, count_include_pad=False
+    ),
+}
+
+
+def test_arrays_that_are_split():
+    inputs, spec = extremes((2, 16, 8, 2), "int8"), PartitionSpec(None, "x")
+    pools = {n: functools.partial(p, window_shape=(3, 3), padding="SAME") for n, p in POOLS.items()}
+    split = {n: jaxpool.sharding.spatial(p, mesh=make_mesh(), spec=spec) for n, p in pools.items()}
+    actual, expected = (
+        jax.jit(lambda x, of=of: {n: p(x) for n, p in of.items()})(inputs) for of in (split, pools)
+    )
+    chex.assert_trees_all_equal(actual, expected)
+
+
+@pytest.mark.parametrize("size", [3, 256])
+@pytest.mark.parametrize("name", POOLS)
+def test_streams(name, size):
+    """Also of windows so large that without a dtype they would be streams behind streams."""
+    x, (function, options) = extremes((400, 2), "int8"), (POOLS[name].func, POOLS[name].keywords)
+    options = {"window_shape": (size,), **options}
+    stream = jaxpool.streaming(function, **options)
+    cut = interpret(functools.partial(chunk_by_chunk, stream, (120, 280)), x)
+    whole = interpret(lambda x: function(x, padding="CAUSAL", **options), x)
+    assert cut.dtype == np.int8
+    np.testing.assert_array_equal(cut, whole)
+
+
+def test_running_sums_take_no_dtype():
+    with pytest.raises(TypeError, match=r"arguments of a running pool must be among .*, got 'dtype'"):
+        jaxpool.streaming(jaxpool.global_sum_pool, dtype=np.int8)
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_batches(name):
+    x = extremes((3, 9, 2), "int8")
+    pool = functools.partial(POOLS[name], window_shape=(4,), strides=(2,), padding="SAME")
+    together, apart = interpret(lambda x: (jax.vmap(pool)(x), pool(x)), x)
+    np.testing.assert_array_equal(together, apart)

@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_bool, as_parameter, as_real, masked
 from jaxpool._ops._smooth import as_temperature, softmax_average
-from jaxpool._ops.whole import pool_whole
+from jaxpool._ops._whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Window
 

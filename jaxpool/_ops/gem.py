@@ -24,7 +24,7 @@ from jaxpool._ops._arrays import (
     valid_counts,
 )
 from jaxpool._ops._smooth import logsumexp
-from jaxpool._ops.whole import pool_whole
+from jaxpool._ops._whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device
 from jaxpool._window import Padding, Window, make_window

@@ -15,8 +15,8 @@ from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_broadcastable, as_real, masked
 from jaxpool._ops._smooth import softmax_average
 from jaxpool._ops._tokens import token_axes
+from jaxpool._ops._whole import pool_whole
 from jaxpool._ops.spread import as_correction, deviation, moments, standard_deviation, variance
-from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Window
 

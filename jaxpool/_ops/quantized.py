@@ -16,8 +16,8 @@ from jax.typing import ArrayLike
 from jaxpool._arguments import as_integer
 from jaxpool._ops._arrays import as_array, as_mask, as_number, masked
 from jaxpool._ops._integers import quotient
+from jaxpool._ops._whole import pool_whole
 from jaxpool._ops.sum_avg import as_divisor, counts
-from jaxpool._ops.whole import pool_whole
 from jaxpool._primitives.sum import window_sum
 from jaxpool._shards import on_each_device
 from jaxpool._window import Divisor, Padding, Window, make_window

@@ -14,8 +14,8 @@ from jaxpool._arguments import as_axes, as_integer
 from jaxpool._elsewhere import public
 from jaxpool._lowering.order import identity, to_keys, with_one_zero
 from jaxpool._ops._arrays import along_pooled, as_array, check_elements, masked
+from jaxpool._ops._whole import pool_whole
 from jaxpool._ops.max_min import as_ordered
-from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Window
 

@@ -23,8 +23,8 @@ from jaxpool._ops._arrays import (
     valid_counts,
 )
 from jaxpool._ops._smooth import as_temperature, or_one
+from jaxpool._ops._whole import pool_whole
 from jaxpool._ops.smooth import soft
-from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import window_sum
 from jaxpool._window import Window

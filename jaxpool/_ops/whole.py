@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 import functools
-import itertools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import SupportsIndex
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
+from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
-from jaxpool._arguments import as_axes, static_length
 from jaxpool._elsewhere import public
-from jaxpool._ops._arrays import as_array, as_bool, as_mask, as_real
+from jaxpool._ops._arrays import as_array, as_bool, as_real
 from jaxpool._ops._integers import Rounding, as_dtype, as_rounding
 from jaxpool._ops._smooth import as_temperature, order_of_norm
+from jaxpool._ops._whole import WholePool, pool_whole
 from jaxpool._ops.max_min import as_ordered, extreme
 from jaxpool._ops.smooth import lp, smooth_maximum
 from jaxpool._ops.sum_avg import add, average
-from jaxpool._shards import by_partitioner
-from jaxpool._window import Axis, Window
-
-# XLA:CPU of jaxlib 0.10.2 and 0.11.0 crashes where it adds up products of 7 or 8 dimensions (jax#39257).
-_MOST_DIMENSIONS = 6
-# Pools a whole window: (inputs, window, mask, *parameters).
-_Pool = Callable[..., Array]
 
 
 @public
@@ -338,84 +327,26 @@ def global_logsumexp_pool(
     )
 
 
-def pool_whole(
-    array: Array,
-    pool: _Pool,
-    axis: SupportsIndex | Sequence[SupportsIndex] | None,
-    where: ArrayLike | None,
-    keepdims: bool,
-    *parameters: Array,
-) -> Array:
-    """All of an array along some axes, pooled as one window."""
-    pooled = as_axes(axis, array.ndim)
-    if array.ndim > _MOST_DIMENSIONS and len(runs := _runs(array.ndim, pooled)) < array.ndim:
-        return _pool_merged(array, pool, runs, pooled, as_mask(where, array.shape), keepdims, *parameters)
-    lengths = {d: static_length(array.shape[d]) for d in pooled}
-    window = Window(tuple(Axis(lengths[d], lengths[d]) if d in lengths else None for d in range(array.ndim)))
-    mask = as_mask(where, array.shape)
-    removed = () if as_bool("keepdims", keepdims) else tuple(window.pooled)
-    carry_out = functools.partial(_carry_out, pool, window, removed)
-    return by_partitioner(carry_out, window, removed, array, mask, *parameters)
-
-
-def _runs(ndim: int, pooled: Sequence[int]) -> list[list[int]]:
-    """The dimensions, those that are pooled one by one, and neighbours that are not in one."""
-    numbers = itertools.groupby(range(ndim), lambda d: d if d in pooled else -1)
-    return [list(run) for _, run in numbers]
-
-
-def _pool_merged(
-    array: Array,
-    pool: _Pool,
-    runs: Sequence[Sequence[int]],
-    pooled: Sequence[int],
-    mask: Array | None,
-    keepdims: bool,
-    *parameters: Array,
-) -> Array:
-    """The same of an array in which each run is one dimension."""
-
-    def merged(each: Array) -> Array:
-        whole = [run for run in runs if any(each.shape[d] != 1 for d in run)]
-        kept = {d for run in whole for d in run}
-        each = jnp.broadcast_to(each, [n if d in kept else 1 for d, n in enumerate(array.shape)])
-        return each.reshape([math.prod(each.shape[d] for d in run) for run in runs])
-
-    axes = [i for i, run in enumerate(runs) if run[0] in pooled]
-    where = None if mask is None else merged(mask)
-    result = pool_whole(merged(array), pool, axes, where, True, *map(merged, parameters))
-    lengths = [result.shape[runs.index([d])] if d in pooled else n for d, n in enumerate(array.shape)]
-    result = result.reshape(lengths)
-    return result if as_bool("keepdims", keepdims) else lax.squeeze(result, pooled)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2), inline=True)
-def _carry_out(
-    pool: _Pool, window: Window, removed: tuple[int, ...], array: Array, *operands: Array | None
-) -> Array:
-    return lax.squeeze(pool(array, window, *operands), removed)
-
-
 @functools.cache
-def _average(dtype: np.dtype | None, rounding: Rounding) -> _Pool:
+def _average(dtype: np.dtype | None, rounding: Rounding) -> WholePool:
     return functools.partial(average, divisor="elements", dtype=dtype, rounding=rounding)
 
 
 @functools.cache
-def _sum(dtype: np.dtype | None) -> _Pool:
+def _sum(dtype: np.dtype | None) -> WholePool:
     return functools.partial(add, dtype=dtype)
 
 
 @functools.cache
-def _extreme(order: str) -> _Pool:
+def _extreme(order: str) -> WholePool:
     return lambda inputs, window, mask: extreme(inputs, window, mask, order=order)
 
 
 @functools.cache
-def _norm(p: float) -> _Pool:
+def _norm(p: float) -> WholePool:
     return functools.partial(lp, p=p)
 
 
 @functools.cache
-def _smooth_maximum(temperature: float, mean: bool) -> _Pool:
+def _smooth_maximum(temperature: float, mean: bool) -> WholePool:
     return functools.partial(smooth_maximum, temperature=temperature, mean=mean)

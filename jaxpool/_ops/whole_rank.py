@@ -15,8 +15,8 @@ from jaxpool._arguments import as_axes
 from jaxpool._elsewhere import public
 from jaxpool._lowering.order import to_keys, with_one_zero
 from jaxpool._ops._arrays import as_real, check_elements, masked, valid_counts
+from jaxpool._ops._whole import pool_whole
 from jaxpool._ops.rank import as_level, interpolated
-from jaxpool._ops.whole import pool_whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.select import select_with_index, take
 from jaxpool._window import Window
