@@ -28,7 +28,6 @@ _NUMBERS: dict[str, Callable[[Any], Any]] = {
     "q": as_level,
     "temperature": as_temperature,
     "correction": as_correction,
-    "divisor_override": functools.partial(as_divisor, True),
     "dtype": as_dtype,
     "scale": functools.partial(as_scale, "scale"),
     "output_scale": functools.partial(as_scale, "output_scale"),
@@ -76,7 +75,9 @@ def check(function: Callable, parameters: Iterable[Parameter], settings: Mapping
     if "kernel" in settings and is_flat(settings["kernel"]):
         as_element(settings["kernel"], 0, None, as_bool("per_channel", settings["per_channel"]))
     if "rounding" in settings:
-        as_rounding(settings["rounding"], as_dtype(settings["dtype"]))
+        result = as_dtype(settings["dtype"])
+        as_rounding(settings["rounding"], result)
+        as_divisor(True, settings.get("divisor_override"), result)
     for parameter in parameters:
         name, value = parameter.name, settings[parameter.name]
         _check_type(name, _read(function, parameter.annotation), value)

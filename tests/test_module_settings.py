@@ -57,6 +57,11 @@ def test_mistakes_are_found_when_a_module_is_made(name, package):
             {"window_shape": (2, 2), "rounding": "nearest"},
             "rounding must be 'truncate' where dtype is not one of integers",
         ),
+        (
+            "AvgPool",
+            {"window_shape": (2, 2), "divisor_override": -1, "dtype": np.int8},
+            "divisor_override must be from 1 to 2147483647 where dtype is one of integers, got -1",
+        ),
         ("GlobalQuantizedAvgPool", {"scale": 0, "zero_point": 0}, "scale must be above 0 and finite"),
         ("LpPool", {"window_shape": (2, 2), "p": 0}, "p must be above 0, got 0"),
         ("SoftPool", {"window_shape": (2, 2), "temperature": -1.0}, "temperature must be above 0"),

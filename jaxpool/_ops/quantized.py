@@ -14,6 +14,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer
+from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_array, as_mask, as_number, masked
 from jaxpool._ops._integers import quotient
 from jaxpool._ops._whole import pool_whole
@@ -23,6 +24,7 @@ from jaxpool._shards import on_each_device
 from jaxpool._window import Divisor, Padding, Window, make_window
 
 
+@public
 def quantized_avg_pool(
     inputs: ArrayLike,
     scale: float,
@@ -118,6 +120,7 @@ def quantized_avg_pool(
     )
 
 
+@public
 def global_quantized_avg_pool(
     inputs: ArrayLike,
     scale: float,
