@@ -210,3 +210,18 @@ def test_quantized_averages_of_all(channel_axis, same_scale, limit):
         ours = jaxpool.global_quantized_avg_pool(x, scale, zero_point, axes, **outputs, keepdims=True)
         shares.append(_differing(ours, theirs, x.mean(axes, keepdims=True)))
     assert np.mean(shares) <= limit
+
+
+def test_what_onnxruntime_does_otherwise():
+    """A window that is all of the image is rounded as a global pool; and cells beyond the padding count."""
+    scales = [np.float32(1), np.int8(1)] * 2
+    x = np.int8([[[[1, 2]]]])
+    theirs = _in_onnxruntime("QLinearAveragePool", x, scales, kernel_shape=[1, 2])
+    assert theirs.item() == jaxpool.global_quantized_avg_pool(x, 1, 1, (2, 3)).item() == 1
+    assert jaxpool.quantized_avg_pool(x, 1, 1, (1, 2), channel_axis=1).item() == 2
+    x, scales = np.full((1, 1, 3, 3), 100, np.int8), [np.float32(1), np.int8(0)] * 2
+    attributes = {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1, "count_include_pad": 1}
+    theirs = _in_onnxruntime("QLinearAveragePool", x, scales, **attributes)
+    assert theirs[0, 0].tolist() == [[100, 50], [50, 25]]
+    ours = jaxpool.quantized_avg_pool(x, 1, 0, (2, 2), (2, 2), ceil_mode=True, channel_axis=1)
+    assert ours[0, 0].tolist() == [[100, 100], [100, 100]]
