@@ -22,7 +22,7 @@ from jaxpool._ops.spread import as_correction
 from jaxpool._ops.sum_avg import as_divisor
 from jaxpool._window import make_window
 
-# What the functions ask of numbers, by the names of their arguments.
+# What the functions ask of numbers and dtypes, by the names of their arguments.
 _NUMBERS: dict[str, Callable[[Any], Any]] = {
     "p": order_of_norm,
     "q": as_level,

@@ -19,7 +19,7 @@ from jaxpool._ops._integers import (
     Rounding,
     as_dtype,
     as_rounding,
-    is_integer,
+    is_integer_dtype,
     quotient,
     sum_dtype,
     summand,
@@ -216,7 +216,7 @@ def as_divisor(
         raise TypeError(f"divisor_override must be None or an int, got {divisor_override!r}.")
     if divisor_override == 0:
         raise ValueError("divisor_override must not be 0, got 0.")
-    if is_integer(dtype) and not 0 < divisor_override < 2**31:
+    if is_integer_dtype(dtype) and not 0 < divisor_override < 2**31:
         raise ValueError(
             f"divisor_override must be from 1 to {2**31 - 1} where dtype is one of integers, got "
             f"{divisor_override}."
@@ -243,7 +243,7 @@ def average(
 ) -> Array:
     """The averages of windows, of the valid elements where there is a mask."""
     dtype = mean_dtype(inputs) if dtype is None else dtype
-    if is_integer(dtype):
+    if is_integer_dtype(dtype):
         total = add(inputs, window, mask, dtype=sum_dtype(dtype))
         return quotient(total, counts(inputs, window, mask, divisor, total.dtype), rounding).astype(dtype)
     if mask is None:
