@@ -39,6 +39,7 @@ from jaxpool._ops.random import fractional_max_pool as fractional_max_pool
 from jaxpool._ops.random import stochastic_pool as stochastic_pool
 from jaxpool._ops.rank import median_pool as median_pool
 from jaxpool._ops.rank import quantile_pool as quantile_pool
+from jaxpool._ops.reduce_window import reduce_window as reduce_window
 from jaxpool._ops.roi_align import ps_roi_align as ps_roi_align
 from jaxpool._ops.roi_align import roi_align as roi_align
 from jaxpool._ops.roi_pool import ps_roi_pool as ps_roi_pool

@@ -397,7 +397,7 @@ def make_window(
     if not isinstance(ceil_mode, bool | np.bool_):
         raise TypeError(f"ceil_mode must be a bool, got {ceil_mode!r}.")
     lengths = [static_length(shape[d]) for d in spatial]
-    pads = _pads(padding, lengths, sizes, steps, dilations)
+    pads = as_pads(padding, lengths, sizes, steps, dilations)
     axes: list[Axis | None] = [None] * len(shape)
     for dimension, *axis in zip(spatial, lengths, sizes, steps, dilations, pads, strict=True):
         axes[dimension] = _axis(*axis, ceil_mode=bool(ceil_mode))
@@ -444,13 +444,15 @@ def _axis(
     return None if axis == Axis(length, 1) else axis
 
 
-def _pads(
+def as_pads(
     padding: Any,
     lengths: Sequence[int],
     sizes: Sequence[int],
     strides: Sequence[int],
     dilations: Sequence[int],
+    minimum: int | None = 0,
 ) -> tuple[tuple[int, int], ...]:
+    """The cells of padding at both ends of each axis, of at least the minimum where there is one."""
     if isinstance(padding, str):
         return tuple(
             _named_pads(padding, *axis) for axis in zip(lengths, sizes, strides, dilations, strict=True)
@@ -463,7 +465,7 @@ def _pads(
     for entry in entries:
         if is_integer(entry):
             entry = (entry, entry)
-        pairs.append(as_integers("each entry of padding", entry, 0, 2))
+        pairs.append(as_integers("each entry of padding", entry, minimum, 2))
     return tuple(pairs)
 
 

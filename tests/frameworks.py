@@ -154,6 +154,7 @@ FRAMEWORKS = {
     "Flax": Framework({"nn": "flax.linen", "nnx": "flax.nnx"}, "channels last", by_jax),
     "Haiku": Framework({"hk": "haiku"}, "channels last", _by_haiku),
     "Equinox": Framework({"eqx": "equinox"}, "channels, no batch", by_jax),
+    "jax.lax": Framework({"lax": "jax.lax"}, "channels last", by_jax, pools=""),
     "Sequences": Framework({"torch": "torch"}, "channels last", by_torch, pools=""),
     "jax.ops": Framework({"ops": "jax.ops"}, "channels last", by_jax, pools="^segment_"),
     "PyTorch Geometric": Framework(

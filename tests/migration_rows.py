@@ -169,6 +169,12 @@ SAMPLED = Row((2,), vary(n=(1, 2, 3)), _boxes)
 BOX = Row(variations=[{}, {"k": (4, 4, 2)}])
 ODD = Row((2,), [{"k": (3, 5)}], _element)
 FLAT = Row((2,), derived=_element)
+# JAX has no gradient of a product, nor of a maximum of windows that are dilated.
+REDUCTIONS = [
+    {"init": -np.inf, "f": jax.lax.max},
+    {"init": 0.0, "f": jax.lax.add},
+    {"init": np.float32(1), "f": jax.lax.mul, "gradient": False},
+]
 POOL = Row(variations=vary(p=("VALID", "SAME"), init=(0.0,), f=(jax.lax.add,)))
 DAUBECHIES = vary(w=("haar", "db2", "db4"))
 # Equinox allows no window less than its padding and stride together where it hangs over.
@@ -275,6 +281,22 @@ ROWS = {
         ),
         "eqx.nn.AdaptiveAvgPoolNd(o)(x)": DIVIDES,
         "eqx.nn.AdaptiveMaxPoolNd(o)(x)": DIVIDES,
+    },
+    "jax.lax": {
+        "lax.reduce_window(x, init, f, (1, *k, 1), (1, *s, 1), p)": Row(
+            variations=[reduction | padding for reduction in REDUCTIONS for padding in UPPER]
+        ),
+        "lax.reduce_window(x, -jnp.inf, f, (1, *k, 1), (1, *s, 1), [(0, 0), *pairs, (0, 0)])": Row(
+            variations=vary(f=(jax.lax.max,)), derived=_pairs
+        ),
+        "lax.reduce_window(x, 0.0, f, (1, *k, 1), (1, *s, 1), p)": Row(
+            variations=vary(f=(jax.lax.add,), p=("VALID", "SAME"))
+        ),
+        "lax.reduce_window(x, init, f, (1, *k, 1), padding=[(0, 0), *pairs, (0, 0)], "
+        "base_dilation=(1, *d, 1))": Row(variations=REDUCTIONS, derived=_pairs),
+        "lax.reduce_window(x, init, f, (1, *k, 1), window_dilation=(1, *d, 1))": Row(
+            variations=[reduction | {"gradient": False} for reduction in REDUCTIONS]
+        ),
     },
     "ONNX": {
         "MaxPool(x, kernel_shape=k, strides=s, pads=pads, dilations=d, ceil_mode=c)[0]": Row(

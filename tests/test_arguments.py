@@ -297,6 +297,7 @@ _ELSEWHERE = (
     "streaming",
     "replace_flax_pools",
     "pool",
+    "reduce_window",
     "avg_unpool",
     "blur_pool",
     "max_blur_pool",

@@ -176,4 +176,4 @@ def _stages(operand: Array, window: Window, most_in_line: int | None) -> list[St
 
 def _inner(operand: Array, window: Window) -> int:
     """How many elements lie next to each other behind the last pooled axis, such as channels."""
-    return math.prod(operand.shape[max(window.pooled, default=-1) + 1 :])
+    return math.prod(operand.shape[max(window.pooled, default=operand.ndim) + 1 :])

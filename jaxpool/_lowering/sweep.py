@@ -30,6 +30,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -193,7 +194,7 @@ class PlacedBins(Bins):
     stops: Array
 
 
-Fold = Callable[..., Array]  # of a block and the sources
+Fold = Callable[..., Any]  # of a block and the sources: an array, or several of them in `over_windows`
 _NEVER = -(2**20)  # less than any number of a tap, and so is the sum of a few
 Reading = Literal["runs", "padded", "gathered"]
 # A run takes about 10 ms to compile; windows up to 7 cells have 7.
@@ -209,9 +210,7 @@ def window_taps(array: Array, padding: Any, window: Window) -> list[Array]:
     return [tap.read(source) for tap in Block(runs, window.tap_strides).taps()]
 
 
-def over_windows(
-    fold: Fold, window: Window, *sources: Source, reading: Reading, reread: bool = False
-) -> Array:
+def over_windows(fold: Fold, window: Window, *sources: Source, reading: Reading, reread: bool = False) -> Any:
     """Each window folded from its cells; `fold` computes one block of the result from the sources.
 
     Results that are `reread`, as a value is for its index, are not left to be computed anew.
@@ -219,8 +218,8 @@ def over_windows(
     segments = {}
     for d, axis in window.pooled.items():
         if isinstance(axis, PlacedBins):
-            cut = reread and reading == "runs"
-            segments[d] = [[_gathered_runs(axis.windows, _window_taps(axis), d, cut=cut)]]
+            runs = _gathered_runs(axis.windows, _window_taps(axis), d, cut=reread and reading == "runs")
+            segments[d] = [[runs]]
             continue
         if reading == "gathered" and _has_table(axis, d, sources[0].array):
             segments[d] = [[[_table_run(cells_of_windows(axis), d, len(window.axes))]]]
@@ -239,8 +238,7 @@ def over_cells(fold: Fold, window: Window, *sources: Source, reading: Reading) -
     segments = {}
     for d, axis in window.pooled.items():
         if isinstance(axis, PlacedBins):
-            cut = reading == "runs"
-            segments[d] = [[_gathered_runs(axis.length, _cell_taps(axis, d), d, cut=cut)]]
+            segments[d] = [[_gathered_runs(axis.length, _cell_taps(axis, d), d, cut=reading == "runs")]]
             continue
         if reading == "gathered" and _has_table(axis, d, sources[0].array):
             segments[d] = [[[_table_run(windows_of_cells(axis), d, len(window.axes))]]]
@@ -390,11 +388,11 @@ def _interleave(
         return lax.expand_dims(block, [behind(d) + 1 for d in split]) if split else block
 
     result = build({})
-    shape = list(result.shape)
+    shape = list(result.shape) if split else []
     for d in split:
         shape[d : d + 2] = [shape[d] * shape[d + 1]]
-    return lax.reshape(result, shape)
+    return lax.reshape(result, shape) if split else result
 
 
-def _concatenate(blocks: list[Array], dimension: int) -> Array:
-    return blocks[0] if len(blocks) == 1 else lax.concatenate(blocks, dimension)
+def _concatenate(blocks: list[Any], dimension: int) -> Any:
+    return blocks[0] if len(blocks) == 1 else jax.tree.map(lambda *b: lax.concatenate(b, dimension), *blocks)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -84,10 +84,7 @@ def pool(
     array = as_array("inputs", inputs)
     if not callable(reduce_fn):
         raise TypeError(f"reduce_fn must be a function of two arrays, got {reduce_fn!r}.")
-    if np.shape(init) != ():
-        raise ValueError(f"init must be a scalar, got an array of shape {np.shape(init)}.")
-    if _kind(jnp.result_type(init)) > _kind(array.dtype):
-        raise TypeError(f"init must be a scalar that fits inputs of {array.dtype}, got {init!r}.")
+    first = as_scalar("init", init, "inputs", array.dtype)
     window = make_window(
         array.shape,
         window_shape,
@@ -97,8 +94,20 @@ def pool(
         ceil_mode=ceil_mode,
         channel_axis=channel_axis,
     )
-    first = jnp.asarray(init, array.dtype)
-    return on_each_device(_pool, array, window, values=(first,), reduce_fn=reduce_fn)
+    (value,) = on_each_device(reduce, array, window, values=(first,), reduce_fn=reduce_fn, tree=_ONE_ARRAY)
+    return value
+
+
+_ONE_ARRAY = jax.tree.structure(0)
+
+
+def as_scalar(name: str, value: Any, of: str, dtype: np.dtype) -> Array:
+    """What windows are reduced from, of the dtype of the elements."""
+    if np.shape(value) != ():
+        raise ValueError(f"{name} must be a scalar, got an array of shape {np.shape(value)}.")
+    if _kind(jnp.result_type(value)) > _kind(dtype):
+        raise TypeError(f"{name} must be a scalar that fits {of} of {dtype}, got {value!r}.")
+    return jnp.asarray(value, dtype)
 
 
 def _kind(dtype: np.dtype) -> int:
@@ -107,33 +116,43 @@ def _kind(dtype: np.dtype) -> int:
     return next(i for i, kind in enumerate(kinds) if jnp.issubdtype(dtype, kind))
 
 
-@functools.partial(jax.jit, static_argnames="reduce_fn", inline=True)
-def _pool(inputs: Array, window: Window, init: Array, *, reduce_fn: Callable) -> Array:
+@functools.partial(jax.jit, static_argnames=("reduce_fn", "tree"), inline=True)
+def reduce(
+    operand: Array, window: Window, *others: Array, reduce_fn: Callable, tree: Any
+) -> tuple[Array, ...]:
+    """The windows of one or more operands, reduced by a function of two trees of them.
+
+    The others are the rest of the operands, and what each is reduced from.
+    """
     if not all(shard.inside for shard in window.shards.values()):
         raise ValueError(
             "padding must be 0 along axes that are split among devices: a reduce_fn cannot tell an element "
             "from what is none."
         )
-    dtype = accumulation_dtype(inputs.dtype)
-    value, window = inputs.astype(dtype), window.local
+    operands, inits = (operand, *others[: tree.num_leaves - 1]), others[tree.num_leaves - 1 :]
+    values = tuple(array.astype(accumulation_dtype(array.dtype)) for array in operands)
+    inits = tuple(init.astype(value.dtype) for init, value in zip(inits, values, strict=True))
+    window, combine = window.local, functools.partial(_combine, reduce_fn, tree)
     for d in reversed(window.pooled):
-        fold = functools.partial(_reduce, reduce_fn, init.astype(dtype))
-        value = over_windows(fold, window.only(d), Source(value, None), reading="runs")
-    init = lax.full_like(value, 0) + init.astype(dtype)
-    value = _combine(reduce_fn, init, value)
+        fold = functools.partial(_fold, combine, inits)
+        values = over_windows(fold, window.only(d), *[Source(v, None) for v in values], reading="runs")
+    inits = tuple(lax.full_like(value, 0) + init for value, init in zip(values, inits, strict=True))
+    values = combine(inits, values)
     for d, axis in window.pooled.items():
         some = axis.element_counts() > 0
         if not some.all():
-            mask = np.expand_dims(some, tuple(e for e in range(value.ndim) if e != d))
-            value = jnp.where(mask, value, init)
-    return value.astype(inputs.dtype)
+            mask = np.expand_dims(some, tuple(e for e in range(operand.ndim) if e != d))
+            values = tuple(jnp.where(mask, *pair) for pair in zip(values, inits, strict=True))
+    return tuple(value.astype(array.dtype) for value, array in zip(values, operands, strict=True))
 
 
-def _reduce(reduce_fn: Callable, init: Array, block: Block, source: Source) -> Array:
-    elements = [tap.read(source) for tap in block.taps()]
+def _fold(combine: Callable, inits: tuple[Array, ...], block: Block, *sources: Source) -> tuple[Array, ...]:
+    elements = [tuple(tap.read(source) for source in sources) for tap in block.taps()]
     if not elements:
-        return _only_init(source.array, init, block)
-    return functools.reduce(functools.partial(_combine, reduce_fn), elements)
+        return tuple(
+            _only_init(source.array, init, block) for source, init in zip(sources, inits, strict=True)
+        )
+    return functools.reduce(combine, elements)
 
 
 def _only_init(array: Array, init: Array, block: Block) -> Array:
@@ -145,11 +164,18 @@ def _only_init(array: Array, init: Array, block: Block) -> Array:
     return lax.full_like(array, 0) + init
 
 
-def _combine(reduce_fn: Callable, first: Array, second: Array) -> Array:
-    result = reduce_fn(first, second)
-    if jnp.shape(result) != first.shape or result.dtype != first.dtype:
+def _combine(
+    reduce_fn: Callable,
+    tree: Any,
+    first: tuple[Array, ...],
+    second: tuple[Array, ...],
+) -> tuple[Array, ...]:
+    result = reduce_fn(tree.unflatten(first), tree.unflatten(second))
+    leaves, structure = jax.tree.flatten(result)
+    types = [(array.shape, array.dtype) for array in first]
+    if structure != tree or [(jnp.shape(leaf), leaf.dtype) for leaf in leaves] != types:
         raise TypeError(
-            f"reduce_fn must return an array of shape {first.shape} and dtype {first.dtype} for two such "
-            f"arrays, got {result!r}."
+            f"reduce_fn must return an array of shape {first[0].shape} and dtype {first[0].dtype} for two "
+            f"such arrays, got {result!r}."
         )
-    return result
+    return tuple(leaves)

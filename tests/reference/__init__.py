@@ -116,4 +116,5 @@ from tests.reference.windows import avg_pool as avg_pool
 from tests.reference.windows import max_pool as max_pool
 from tests.reference.windows import min_pool as min_pool
 from tests.reference.windows import pool as pool
+from tests.reference.windows import reduce_window as reduce_window
 from tests.reference.windows import sum_pool as sum_pool

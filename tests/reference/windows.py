@@ -103,3 +103,28 @@ def pool(inputs, init, reduce_fn, *arguments, dtype=None, **options):
         return result[0]
 
     return reduce_windows(fold, inputs, regular(np.shape(inputs), *arguments, **options), dtype=dtype)
+
+
+def reduce_window(operands, inits, function, sizes, strides, pads, base_dilation, dilation):
+    """`function(... function(inits, firsts) ..., lasts)` over each window of operands that are dilated.
+
+    `function` is of two tuples with a number for each operand. Cells between elements are none.
+    """
+    geometry = list(zip(operands[0].shape, sizes, strides, pads, base_dilation, dilation, strict=True))
+    shape = [
+        (max((n - 1) * b + 1, 0) + low + high - (k - 1) * d - 1) // s + 1
+        for n, k, s, (low, high), b, d in geometry
+    ]
+    results = [np.empty(shape, operand.dtype) for operand in operands]
+    for output in np.ndindex(*shape):
+        reduced = tuple(inits)
+        for tap in np.ndindex(*sizes):
+            offsets = zip(output, tap, geometry, strict=True)
+            places = [o * s + t * d - low for o, t, (_, _, s, (low, _), _, d) in offsets]
+            cells = [divmod(place, b) for place, (_, _, _, _, b, _) in zip(places, geometry, strict=True)]
+            if all(rest == 0 and 0 <= at < n for (at, rest), (n, *_) in zip(cells, geometry, strict=True)):
+                elements = tuple(operand[tuple(at for at, _ in cells)] for operand in operands)
+                reduced = function(reduced, elements)
+        for result, value in zip(results, reduced, strict=True):
+            result[output] = value
+    return results
