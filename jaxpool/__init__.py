@@ -95,6 +95,7 @@ from jaxpool._replace import replace_flax_pools as replace_flax_pools
 from jaxpool._window import output_shape as output_shape
 
 if _typing.TYPE_CHECKING:
+    from jaxpool import equinox as equinox
     from jaxpool import linen as linen
     from jaxpool import nnx as nnx
 
@@ -102,8 +103,8 @@ if _typing.TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """The modules, which import Flax, and the version: each is read once it is asked for."""
-        if name in ("linen", "nnx"):
+        """The modules, which import frameworks, and the version: each is read once it is asked for."""
+        if name in ("equinox", "linen", "nnx"):
             return _importlib.import_module(f"jaxpool.{name}")
         if name == "__version__":
             try:

@@ -1,4 +1,4 @@
-"""The documentation of the Flax modules, from that of their functions."""
+"""The documentation of modules, from that of their functions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from inspect import Parameter
 from jaxpool import morphology
 from jaxpool._learned import learned
 
-# The stream of random numbers that modules take keys from.
+# The stream of random numbers that Flax's modules take keys from.
 STREAM = "pooling"
+BY_STREAM = (
+    f"A call takes a key from the stream {STREAM!r}, or else the default one, unless it is `deterministic` "
+    "or given what to draw with."
+)
 _ARGUMENT = re.compile(r"^(\w+): ", re.MULTILINE)
 
 
@@ -27,8 +31,8 @@ def texts(function: Callable, options: Mapping[Parameter, str]) -> Mapping[str, 
     return defaultdict(str, of_function | of_modules)
 
 
-def of_class(function: Callable, described: Mapping[str, str]) -> str:
-    """The documentation of a pool's module, with its arguments."""
+def of_class(function: Callable, described: Mapping[str, str], drawing: str) -> str:
+    """The documentation of a pool's module, with its arguments, and how it draws what is random."""
     place = f"morphology.{function.__name__}" if function in vars(morphology).values() else function.__name__
     weights = ", ".join(f"`{array}`" for array in learned(function).starts)
     about = f"A module that applies `jaxpool.{place}`, whose documentation says what results mean. "
@@ -36,10 +40,7 @@ def of_class(function: Callable, described: Mapping[str, str]) -> str:
         f"It learns {weights}, in float32. {learned(function).about}" if weights else "It has no parameters."
     )
     if "key" in inspect.signature(function).parameters:
-        about += (
-            f" A call takes a key from the stream {STREAM!r}, or else the default one, unless it is "
-            "`deterministic` or given what to draw with."
-        )
+        about += f" {drawing}"
     return f"{_summary(function)}\n\n{_filled(about)}\n{_listed(described)}"
 
 

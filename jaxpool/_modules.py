@@ -1,4 +1,4 @@
-"""What the Flax modules have in common: each is a function with all arguments bound but its arrays."""
+"""What modules have in common: each is a function with all arguments bound but its arrays."""
 
 from __future__ import annotations
 
@@ -16,8 +16,141 @@ from jaxpool import _documentation
 from jaxpool._documentation import STREAM as STREAM
 from jaxpool._elsewhere import check_names
 from jaxpool._learned import learned
+from jaxpool._ops import (
+    adaptive,
+    attention,
+    blur,
+    coordinates,
+    crop,
+    detail,
+    gem,
+    general,
+    max_min,
+    moments,
+    morphology,
+    multiscale,
+    polyphase,
+    pyramid,
+    quantized,
+    random,
+    rank,
+    residues,
+    roi_align,
+    roi_pool,
+    second_order,
+    segment_attention,
+    segment_moments,
+    segments,
+    sequence,
+    smooth,
+    spectral,
+    spread,
+    sum_avg,
+    trainable,
+    unpool,
+    vlad,
+    wavelet,
+    weighted,
+    whole,
+    whole_rank,
+)
 from jaxpool._settings import naming
 
+# The pools that are modules, in the order of the documentation.
+POOLS: tuple[Callable[..., Any], ...] = (
+    max_min.max_pool,
+    max_min.min_pool,
+    sum_avg.avg_pool,
+    sum_avg.sum_pool,
+    general.pool,
+    smooth.lp_pool,
+    smooth.logsumexp_pool,
+    smooth.soft_pool,
+    rank.median_pool,
+    rank.quantile_pool,
+    spread.var_pool,
+    spread.std_pool,
+    unpool.max_unpool,
+    unpool.avg_unpool,
+    quantized.quantized_avg_pool,
+    adaptive.adaptive_avg_pool,
+    adaptive.adaptive_max_pool,
+    pyramid.spatial_pyramid_pool,
+    pyramid.pyramid_pool,
+    pyramid.strip_pool,
+    pyramid.fast_pyramid_pool,
+    whole.global_avg_pool,
+    quantized.global_quantized_avg_pool,
+    whole.global_max_pool,
+    whole.global_min_pool,
+    whole.global_sum_pool,
+    whole.global_lp_pool,
+    whole.global_logsumexp_pool,
+    weighted.global_soft_pool,
+    whole_rank.global_median_pool,
+    whole_rank.global_quantile_pool,
+    moments.global_var_pool,
+    moments.global_std_pool,
+    weighted.global_weighted_avg_pool,
+    weighted.global_sqrt_n_pool,
+    weighted.global_rank_pool,
+    sequence.global_first_pool,
+    sequence.global_last_pool,
+    sequence.global_topk_pool,
+    moments.statistics_pool,
+    moments.attentive_statistics_pool,
+    segments.segment_max_pool,
+    segments.segment_min_pool,
+    segments.segment_sum_pool,
+    segments.segment_avg_pool,
+    segment_moments.segment_lp_pool,
+    segment_moments.segment_logsumexp_pool,
+    segment_moments.segment_var_pool,
+    segment_moments.segment_std_pool,
+    segment_attention.segment_softmax,
+    segment_attention.segment_attention_pool,
+    segment_attention.segment_topk_pool,
+    coordinates.soft_argmax_pool,
+    second_order.covariance_pool,
+    second_order.bilinear_pool,
+    second_order.compact_bilinear_pool,
+    vlad.netvlad_pool,
+    random.fractional_max_pool,
+    random.fractional_avg_pool,
+    random.stochastic_pool,
+    blur.blur_pool,
+    blur.max_blur_pool,
+    polyphase.polyphase_pool,
+    spectral.spectral_pool,
+    wavelet.wavelet_pool,
+    wavelet.wavelet_unpool,
+    trainable.subsample_pool,
+    trainable.mixed_pool,
+    trainable.global_mixed_pool,
+    trainable.gated_pool,
+    gem.gem_pool,
+    gem.global_gem_pool,
+    detail.detail_preserving_pool,
+    attention.lip_pool,
+    attention.attention_pool,
+    roi_align.roi_align,
+    roi_pool.roi_pool,
+    roi_align.ps_roi_align,
+    roi_pool.ps_roi_pool,
+    multiscale.multiscale_roi_align,
+    crop.crop_and_resize,
+    morphology.dilate,
+    morphology.erode,
+    morphology.open,
+    morphology.close,
+    residues.gradient,
+    residues.top_hat,
+    residues.black_hat,
+)
+# What modules are told that make what they learn before they are called.
+NUM_FEATURES = {
+    Parameter("num_features", Parameter.POSITIONAL_OR_KEYWORD, annotation="int"): "the number of channels."
+}
 # The arguments that differ from call to call. All others are a module's own.
 _ARRAYS = (
     "inputs",
@@ -80,10 +213,10 @@ def option(name: str, annotation: str, kind: Any = Parameter.KEYWORD_ONLY, defau
     return Parameter(name, kind, annotation=annotation, default=default)
 
 
-def draws(kind: Any) -> dict[Parameter, str]:
+def draws(kind: Any, name: str = "deterministic") -> dict[Parameter, str]:
     """The option of calls to draw, or not to."""
     text = "whether this call draws nothing; `None` for what the module was made with."
-    return {option("deterministic", "bool | None", kind): text}
+    return {option(name, "bool | None", kind): text}
 
 
 def is_random(function: Callable) -> bool:
@@ -128,7 +261,14 @@ def generic(function: Callable) -> dict[str, Any]:
 
 
 def freeze(value: Any) -> Any:
-    """Lists and masks become tuples, at any depth, for modules must be hashable."""
-    if isinstance(value, np.ndarray) and value.dtype == np.bool_:
+    """Lists, masks and arrays of integers as tuples, and other numbers as Python's: what can be hashed."""
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biu":
         value = value.tolist()
-    return tuple(map(freeze, value)) if isinstance(value, list | tuple) else value
+    return _frozen(value)
+
+
+def _frozen(value: Any) -> Any:
+    """The same, but that arrays of integers in a sequence are what functions take them for."""
+    if isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.dtype == np.bool_):
+        value = value.tolist()
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value

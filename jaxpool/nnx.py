@@ -18,52 +18,11 @@ from flax import nnx
 from jax import Array
 
 from jaxpool import _documentation, _learned, _modules, _settings
-from jaxpool._ops import (
-    adaptive,
-    attention,
-    blur,
-    coordinates,
-    crop,
-    detail,
-    gem,
-    general,
-    max_min,
-    moments,
-    morphology,
-    multiscale,
-    polyphase,
-    pyramid,
-    quantized,
-    random,
-    rank,
-    residues,
-    roi_align,
-    roi_pool,
-    second_order,
-    segment_attention,
-    segment_moments,
-    segments,
-    sequence,
-    smooth,
-    spectral,
-    spread,
-    sum_avg,
-    trainable,
-    unpool,
-    vlad,
-    wavelet,
-    weighted,
-    whole,
-    whole_rank,
-)
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
 from jaxpool._ops.sum_avg import avg_pool as avg_pool
 
-_NUM_FEATURES = {
-    Parameter("num_features", Parameter.POSITIONAL_OR_KEYWORD, annotation="int"): "the number of channels."
-}
 _SAMPLED = {
     Parameter("rngs", Parameter.KEYWORD_ONLY, annotation="nnx.Rngs"): "where what it learns is drawn from at "
     "the start, by the stream `params`."
@@ -150,14 +109,16 @@ def _set_view(self: Any, deterministic: bool | None = None) -> None:
 
 def _module(function: Callable[..., Any]) -> type[Pooling]:
     learned, random = _learned.learned(function), _modules.is_random(function)
-    first = _NUM_FEATURES if learned.sized else {}
+    first = _modules.NUM_FEATURES if learned.sized else {}
     last = _SAMPLED if learned.sampled else _RANDOM if random else {}
     parameters = (*first, *_modules.parameters(function))
     texts = _documentation.texts(function, first | last)
     signature = inspect.Signature((*parameters, *last))
     members = {
         "__module__": __name__,
-        "__doc__": _documentation.of_class(function, {name: texts[name] for name in signature.parameters}),
+        "__doc__": _documentation.of_class(
+            function, {name: texts[name] for name in signature.parameters}, _documentation.BY_STREAM
+        ),
         "__init__": _modules.method("__init__", _initialize, signature),
         "__call__": _modules.call_method(_call, function, _DRAWS if random else {}),
         "_function": staticmethod(function),
@@ -167,91 +128,4 @@ def _module(function: Callable[..., Any]) -> type[Pooling]:
     return type(_modules.class_name(function), (Pooling,), members | view | _modules.generic(function))
 
 
-MaxPool = _module(max_min.max_pool)
-MinPool = _module(max_min.min_pool)
-AvgPool = _module(sum_avg.avg_pool)
-SumPool = _module(sum_avg.sum_pool)
-Pool = _module(general.pool)
-LpPool = _module(smooth.lp_pool)
-LogsumexpPool = _module(smooth.logsumexp_pool)
-SoftPool = _module(smooth.soft_pool)
-MedianPool = _module(rank.median_pool)
-QuantilePool = _module(rank.quantile_pool)
-VarPool = _module(spread.var_pool)
-StdPool = _module(spread.std_pool)
-MaxUnpool = _module(unpool.max_unpool)
-AvgUnpool = _module(unpool.avg_unpool)
-QuantizedAvgPool = _module(quantized.quantized_avg_pool)
-AdaptiveAvgPool = _module(adaptive.adaptive_avg_pool)
-AdaptiveMaxPool = _module(adaptive.adaptive_max_pool)
-SpatialPyramidPool = _module(pyramid.spatial_pyramid_pool)
-PyramidPool = _module(pyramid.pyramid_pool)
-StripPool = _module(pyramid.strip_pool)
-FastPyramidPool = _module(pyramid.fast_pyramid_pool)
-GlobalAvgPool = _module(whole.global_avg_pool)
-GlobalQuantizedAvgPool = _module(quantized.global_quantized_avg_pool)
-GlobalMaxPool = _module(whole.global_max_pool)
-GlobalMinPool = _module(whole.global_min_pool)
-GlobalSumPool = _module(whole.global_sum_pool)
-GlobalLpPool = _module(whole.global_lp_pool)
-GlobalLogsumexpPool = _module(whole.global_logsumexp_pool)
-GlobalSoftPool = _module(weighted.global_soft_pool)
-GlobalMedianPool = _module(whole_rank.global_median_pool)
-GlobalQuantilePool = _module(whole_rank.global_quantile_pool)
-GlobalVarPool = _module(moments.global_var_pool)
-GlobalStdPool = _module(moments.global_std_pool)
-GlobalWeightedAvgPool = _module(weighted.global_weighted_avg_pool)
-GlobalSqrtNPool = _module(weighted.global_sqrt_n_pool)
-GlobalRankPool = _module(weighted.global_rank_pool)
-GlobalFirstPool = _module(sequence.global_first_pool)
-GlobalLastPool = _module(sequence.global_last_pool)
-GlobalTopkPool = _module(sequence.global_topk_pool)
-StatisticsPool = _module(moments.statistics_pool)
-AttentiveStatisticsPool = _module(moments.attentive_statistics_pool)
-SegmentMaxPool = _module(segments.segment_max_pool)
-SegmentMinPool = _module(segments.segment_min_pool)
-SegmentSumPool = _module(segments.segment_sum_pool)
-SegmentAvgPool = _module(segments.segment_avg_pool)
-SegmentLpPool = _module(segment_moments.segment_lp_pool)
-SegmentLogsumexpPool = _module(segment_moments.segment_logsumexp_pool)
-SegmentVarPool = _module(segment_moments.segment_var_pool)
-SegmentStdPool = _module(segment_moments.segment_std_pool)
-SegmentSoftmax = _module(segment_attention.segment_softmax)
-SegmentAttentionPool = _module(segment_attention.segment_attention_pool)
-SegmentTopkPool = _module(segment_attention.segment_topk_pool)
-SoftArgmaxPool = _module(coordinates.soft_argmax_pool)
-CovariancePool = _module(second_order.covariance_pool)
-BilinearPool = _module(second_order.bilinear_pool)
-CompactBilinearPool = _module(second_order.compact_bilinear_pool)
-NetvladPool = _module(vlad.netvlad_pool)
-FractionalMaxPool = _module(random.fractional_max_pool)
-FractionalAvgPool = _module(random.fractional_avg_pool)
-StochasticPool = _module(random.stochastic_pool)
-BlurPool = _module(blur.blur_pool)
-MaxBlurPool = _module(blur.max_blur_pool)
-PolyphasePool = _module(polyphase.polyphase_pool)
-SpectralPool = _module(spectral.spectral_pool)
-WaveletPool = _module(wavelet.wavelet_pool)
-WaveletUnpool = _module(wavelet.wavelet_unpool)
-SubsamplePool = _module(trainable.subsample_pool)
-MixedPool = _module(trainable.mixed_pool)
-GlobalMixedPool = _module(trainable.global_mixed_pool)
-GatedPool = _module(trainable.gated_pool)
-GemPool = _module(gem.gem_pool)
-GlobalGemPool = _module(gem.global_gem_pool)
-DetailPreservingPool = _module(detail.detail_preserving_pool)
-LipPool = _module(attention.lip_pool)
-AttentionPool = _module(attention.attention_pool)
-RoiAlign = _module(roi_align.roi_align)
-RoiPool = _module(roi_pool.roi_pool)
-PsRoiAlign = _module(roi_align.ps_roi_align)
-PsRoiPool = _module(roi_pool.ps_roi_pool)
-MultiscaleRoiAlign = _module(multiscale.multiscale_roi_align)
-CropAndResize = _module(crop.crop_and_resize)
-Dilate = _module(morphology.dilate)
-Erode = _module(morphology.erode)
-Open = _module(morphology.open)
-Close = _module(morphology.close)
-Gradient = _module(residues.gradient)
-TopHat = _module(residues.top_hat)
-BlackHat = _module(residues.black_hat)
+globals().update({made.__name__: made for made in map(_module, _modules.POOLS)})

@@ -1,9 +1,10 @@
-"""Stubs of the Flax modules: what type checkers and editors read of classes that are made from functions."""
+"""Stubs of the modules: what type checkers and editors read of classes that are made from functions."""
 
 from __future__ import annotations
 
 import ast
 import builtins
+import importlib
 import inspect
 import textwrap
 import types
@@ -13,20 +14,26 @@ from inspect import Parameter
 from pathlib import Path
 from typing import Any
 
-from jaxpool import _learned, linen, nnx
+from jaxpool import _learned
 
 COMMAND = "python -m stubs"
-FILES = (linen, nnx)
+_DATACLASS = "from dataclasses import KW_ONLY\n\n"
 _HEADS = {
-    linen: "from dataclasses import KW_ONLY\n\nimport flax.linen as nn",
-    nnx: "from flax import nnx",
+    "jaxpool.linen": f"{_DATACLASS}import flax.linen as nn",
+    "jaxpool.nnx": "from flax import nnx",
+    "jaxpool.equinox": f"{_DATACLASS}import equinox as eqx",
 }
-_BASES = {linen: "nn.Module", nnx: "nnx.Module"}
+_BASES = {"jaxpool.linen": "nn.Module", "jaxpool.nnx": "nnx.Module", "jaxpool.equinox": "eqx.Module"}
 # Linen adds these to every module.
 _OF_LINEN = {
     "parent": Parameter("parent", Parameter.KEYWORD_ONLY, default=None, annotation="nn.Module | None"),
     "name": Parameter("name", Parameter.KEYWORD_ONLY, default=None, annotation="str | None"),
 }
+
+
+def files() -> list[types.ModuleType]:
+    """The files of modules, which import the frameworks that these are of."""
+    return [importlib.import_module(name) for name in _BASES]
 
 
 def path_of(file: types.ModuleType) -> Path:
@@ -59,13 +66,13 @@ def stub_of(file: types.ModuleType) -> str:
             f"# Written by `{COMMAND}` from the functions: run it again where this is out of date.",
             *_documentation(file, 0),
             "",
-            _HEADS[file],
+            _HEADS[file.__name__],
             *(f"from {home} import {name}" for home, name in sorted(imports)),
             "from typing_extensions import TypeVar",
             "",
             '_Result = TypeVar("_Result", default=Array)',
             "",
-            f"class Pooling({_BASES[file]}):",
+            f"class Pooling({_BASES[file.__name__]}):",
             *_documentation(pooling, 1),
             "    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...",
             "",
@@ -81,12 +88,18 @@ def _class(cls: Any, file: types.ModuleType) -> Iterator[str]:
     yield f"class {cls.__name__}(Pooling{', Generic[_Result]' if overloads else ''}):"
     yield from _documentation(cls, 1)
     parameters = dict(inspect.signature(cls).parameters)
-    if file is linen:
-        parameters = {n: p for n, p in parameters.items() if n not in _OF_LINEN}
-        yield from _fields(parameters)
-        parameters |= _OF_LINEN
-    else:
-        yield from _attributes(cls)
+    match file.__name__:
+        case "jaxpool.linen":
+            parameters = {n: p for n, p in parameters.items() if n not in _OF_LINEN}
+            yield from _fields(parameters)
+            parameters |= _OF_LINEN
+        case "jaxpool.nnx":
+            yield from (f"    {p.name}: {p.annotation}" for p in cls._parameters)
+            yield from _learned_as("nnx.Param[Array]", cls._function)
+            yield from ["    rngs: nnx.RngStream | None"] * hasattr(cls, "set_view")
+        case "jaxpool.equinox":
+            yield from _fields({p.name: p for p in cls._parameters})
+            yield from (f"{line} = eqx.field(init=False)" for line in _learned_as("Array", cls._function))
     for overload in overloads:
         signature = inspect.signature(overload)
         chosen = {n: signature.parameters.get(n, p) for n, p in parameters.items()}
@@ -102,7 +115,7 @@ def _class(cls: Any, file: types.ModuleType) -> Iterator[str]:
 
 
 def _fields(parameters: dict[str, Parameter]) -> Iterator[str]:
-    """The fields of a Linen module, for the `__init__` of classes that are made from it."""
+    """The fields of a module, for the `__init__` of classes that are made from it."""
     for line in _listed(parameters, "_: KW_ONLY"):
         yield f"    {line}"
 
@@ -117,15 +130,11 @@ def _listed(parameters: dict[str, Parameter], marker: str) -> Iterator[str]:
         yield _written(p)
 
 
-def _attributes(cls: Any) -> Iterator[str]:
-    """The attributes of an NNX module: settings, parameters, and where it draws from."""
-    for p in cls._parameters:
-        yield f"    {p.name}: {p.annotation}"
-    for name, start in _learned.learned(cls._function).starts.items():
+def _learned_as(kind: str, function: Callable) -> Iterator[str]:
+    """What a module learns, as attributes of a kind."""
+    for name, start in _learned.learned(function).starts.items():
         optional = " | None" if "None" in str(inspect.signature(start).return_annotation) else ""
-        yield f"    {name}: nnx.Param[Array]{optional}"
-    if hasattr(cls, "set_view"):
-        yield "    rngs: nnx.RngStream | None"
+        yield f"    {name}: {kind}{optional}"
 
 
 def _method(
@@ -157,7 +166,7 @@ def _documentation(of: Any, depth: int) -> list[str]:
 def _names(text: str) -> set[str]:
     """The names in the text of a class that are defined elsewhere."""
     names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-    given = {"nn", "nnx", "Pooling", "Generic", "overload", "_Result", "KW_ONLY", "_", "Array"}
+    given = {"nn", "nnx", "eqx", "Pooling", "Generic", "overload", "_Result", "KW_ONLY", "_", "Array"}
     annotated = {
         node.target.id
         for node in ast.walk(ast.parse(text))

@@ -5,6 +5,7 @@ them, which takes a quarter of the time. What XLA makes of a program before LLVM
 """
 
 import gc
+import importlib
 import itertools
 import os
 import zlib
@@ -67,3 +68,11 @@ def x64():
     """Double precision for one test."""
     with double_precision():
         yield
+
+
+@pytest.fixture(params=["linen", "nnx", "equinox"])
+def package(request):
+    """The modules of each framework; Equinox need not be there."""
+    if request.param == "equinox":
+        pytest.importorskip("equinox", reason="the extra equinox is missing")
+    return importlib.import_module(f"jaxpool.{request.param}")

@@ -5,13 +5,10 @@ import re
 import numpy as np
 import pytest
 
-import jaxpool.linen as linen_pool
-import jaxpool.nnx as nnx_pool
 from jaxpool import _modules
-from tests.test_modules import POOLS, make_linen, make_nnx, settings_of
+from tests.test_modules import POOLS, RENAMED, make, settings_of
 
 
-@pytest.mark.parametrize("package", [linen_pool, nnx_pool])
 def test_mistakes_are_named(package):
     with pytest.raises(TypeError, match="window_shape"):
         package.MaxPool()
@@ -25,18 +22,18 @@ def test_mistakes_are_named(package):
 _UNCHECKED = ("ArrayLike", "Callable[[Array, Array], Array]", "SupportsIndex | Sequence[ArrayLike]")
 
 
-@pytest.mark.parametrize("package", [linen_pool, nnx_pool])
 @pytest.mark.parametrize("name", POOLS)
 def test_mistakes_are_found_when_a_module_is_made(name, package):
-    make, settings = (make_nnx if package is nnx_pool else make_linen), settings_of(name)
+    settings, names = settings_of(name), RENAMED.get(package.__name__, {})
     checked = [p for p in _modules.parameters(POOLS[name]) if p.annotation not in _UNCHECKED]
     assert checked
     for p in checked:
-        with pytest.raises((TypeError, ValueError), match=rf"^{name}: .*{p.name} must .* got "):
-            make(name, **settings | {p.name: object()})
+        with pytest.raises(
+            (TypeError, ValueError), match=rf"^{name}: .*{names.get(p.name, p.name)} must .* got "
+        ):
+            make(package, name, **settings | {p.name: object()})
 
 
-@pytest.mark.parametrize("package", [linen_pool, nnx_pool])
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
@@ -81,11 +78,11 @@ def test_mistakes_are_those_of_the_function(package, name, settings, message):
         getattr(package, name)(**settings)
 
 
-@pytest.mark.parametrize("package", [linen_pool, nnx_pool])
 def test_what_is_right_for_some_array_is_no_mistake(package):
     for settings in ({"padding": "same"}, {"padding": 0, "channel_axis": -7}, {"channel_axis": None}):
         assert package.MaxPool((300, 400), **settings)
     assert package.MaxPool(np.array([2, 2]), strides=(np.int64(2), 2), ceil_mode=np.bool_(True))
+    assert package.MaxPool(np.array([2, 3])).window_shape == (2, 3)
     assert package.LpPool((2,), p=np.float32(2))
     assert package.MaxUnpool((0, 3))
     assert package.SpectralPool([None, 4])

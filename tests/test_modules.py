@@ -104,6 +104,8 @@ WEIGHTS = {
 SIZED = ("SubsamplePool", "DetailPreservingPool", "AttentionPool", "NetvladPool", "Dilate", "Erode")
 DRAWN = ("AttentionPool", "NetvladPool")
 LOGARITHMS = ("DetailPreservingPool", "SoftArgmaxPool")
+# What frameworks call an argument otherwise.
+RENAMED = {"jaxpool.linen": {"init": "init_value"}, "jaxpool.equinox": {"deterministic": "inference"}}
 OF_THE_MODULE = (
     "num_heads",
     "num_clusters",
@@ -170,10 +172,7 @@ def expected_of(name, *arrays, **more):
 
 
 def make_nnx(name, **settings):
-    """A module, with what it needs beside its settings."""
-    first = {"num_features": INPUTS.shape[-1]} if name in SIZED else {}
-    rngs = {"rngs": nnx.Rngs(0)} if name in DRAWN else {}
-    return getattr(nnx_pool, name)(**first, **settings, **rngs)
+    return make(nnx_pool, name, **settings)
 
 
 def _modules(package):
@@ -210,8 +209,18 @@ def test_arguments_are_the_function_s(name):
 
 
 def make_linen(name, **settings):
-    renamed = {"init_value" if n == "init" else n: value for n, value in settings.items()}
-    return getattr(linen_pool, name)(**renamed)
+    return make(linen_pool, name, **settings)
+
+
+def make(package, name, **settings):
+    """A module of any framework, with what it needs beside its settings."""
+    names = RENAMED.get(package.__name__, {})
+    settings = {names.get(n, n): value for n, value in settings.items()}
+    if package is not linen_pool and name in SIZED:
+        settings["num_features"] = INPUTS.shape[-1]
+    if package is not linen_pool and name in DRAWN:
+        settings |= {"rngs": nnx.Rngs(0)} if package is nnx_pool else {"key": jax.random.key(0)}
+    return getattr(package, name)(**settings)
 
 
 def _assert_same_programs(pools, *arrays):
@@ -327,20 +336,17 @@ def test_every_case(case):
     assert actual == [expected] * 2
 
 
-@pytest.mark.parametrize("package", [linen_pool, nnx_pool])
 @pytest.mark.parametrize("name", POOLS)
 def test_documentation_and_pickling(name, package):
     cls = getattr(package, name)
     assert cls.__name__ == cls.__qualname__ == name
     home = jaxpool.morphology if POOLS[name] in vars(jaxpool.morphology).values() else jaxpool
     assert f"`{home.__name__}.{POOLS[name].__name__}`" in inspect.getdoc(cls)
-    settings = {
-        "init_value" if n == "init" and package is linen_pool else n: v for n, v in settings_of(name).items()
-    }
-    module = make_nnx(name, **settings) if package is nnx_pool else cls(**settings)
+    module = make(package, name, **settings_of(name))
     copy = pickle.loads(pickle.dumps(module))
     assert type(copy) is cls
-    for argument, value in settings.items():
+    for argument, value in settings_of(name).items():
+        argument = RENAMED.get(package.__name__, {}).get(argument, argument)
         assert getattr(copy, argument) == getattr(module, argument)
         assert not isinstance(getattr(copy, argument), list)
         assert np.array_equal(getattr(copy, argument), value)

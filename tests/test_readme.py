@@ -112,7 +112,8 @@ def test_ci_runs_the_commands_of_the_readme():
 
 def _lower_bounds():
     """The oldest version of Python and of each dependency that pyproject.toml allows."""
-    specifiers = {r.name: r.specifier for r in map(Requirement, PROJECT["dependencies"])}
+    needed = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["equinox"]
+    specifiers = {r.name: r.specifier for r in map(Requirement, needed)}
     specifiers["python"] = SpecifierSet(PROJECT["requires-python"])
     return {
         name: next(bound.version for bound in specifier if bound.operator == ">=")
@@ -131,7 +132,7 @@ PYTHONS = f"Python {_pythons()[0]} to {_pythons()[-1]}"
 
 def _stated_versions(text):
     """Every "Python 3.1" and "JAX 0.1" in the text, as pairs of a lower-case name and a version."""
-    found = re.findall(r"\b(Python|JAX|Flax|NumPy) (\d+\.\d+)", text)
+    found = re.findall(r"\b(Python|JAX|Flax|NumPy|Equinox) (\d+\.\d+)", text)
     return {(name.lower(), version) for name, version in found}
 
 
@@ -190,6 +191,8 @@ def _failures(module):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_of_docstrings(name):
+    if name == "jaxpool.equinox":
+        pytest.importorskip("equinox", reason="the extra equinox is missing")
     assert _failures(importlib.import_module(name)) == 0
 
 

@@ -16,19 +16,16 @@ import jaxpool.linen as linen_pool
 import jaxpool.nnx as nnx_pool
 from jaxpool._modules import freeze
 from stubs import COMMAND, path_of, stub_of
-from tests.test_modules import DRAWN, POOLS, RANDOM, SETTINGS, SIZED
+from tests.test_modules import DRAWN, POOLS, RANDOM, RENAMED, SETTINGS, SIZED
 
 ROOT = Path(__file__).parents[1]
-PACKAGES = [linen_pool, nnx_pool]
 
 
-@pytest.mark.parametrize("package", PACKAGES)
 def test_stubs_are_what_the_functions_say(package):
     written = path_of(package).read_text(encoding="utf-8")
     assert written == stub_of(package), f"{path_of(package)} is out of date: run `{COMMAND}`."
 
 
-@pytest.mark.parametrize("package", PACKAGES)
 @pytest.mark.parametrize("name", POOLS)
 def test_every_argument_is_described(name, package):
     cls = getattr(package, name)
@@ -62,6 +59,12 @@ def test_subclasses_have_their_own_signature():
 def test_the_package_has_its_modules_and_its_version(monkeypatch):
     assert jaxpool.__getattr__("linen") is linen_pool
     assert jaxpool.__getattr__("nnx") is nnx_pool
+    monkeypatch.setitem(sys.modules, "equinox", None)
+    monkeypatch.delitem(sys.modules, "jaxpool.equinox", raising=False)
+    with pytest.raises(
+        ImportError, match=r"needs Equinox, which is not installed: pip install 'jaxpool\[equinox"
+    ):
+        jaxpool.__getattr__("equinox")
     with pytest.raises(AttributeError, match="module 'jaxpool' has no attribute 'nxn'"):
         jaxpool.nxn  # noqa: B018
     assert jaxpool.__version__ == importlib.metadata.version("jaxpool")
@@ -79,11 +82,11 @@ def test_the_package_has_its_modules_and_its_version(monkeypatch):
 def _settings(name, package):
     settings = {"window_shape": (2, 2)} if "window_shape" in inspect.signature(POOLS[name]).parameters else {}
     settings |= {n: freeze(value) for n, value in SETTINGS.get(name, {"window_shape": (2, 2)}).items()}
-    written = {n: getattr(v, "__name__", None) or repr(v) for n, v in settings.items()}
-    if package == "linen":
-        return {"init_value" if n == "init" else n: value for n, value in written.items()}
-    sized = {"num_features": "3"} if name in SIZED else {}
-    return sized | written | ({"rngs": "rngs"} if name in DRAWN + tuple(RANDOM) else {})
+    names = RENAMED.get(f"jaxpool.{package}", {})
+    written = {names.get(n, n): getattr(v, "__name__", None) or repr(v) for n, v in settings.items()}
+    sized = {"num_features": "3"} if name in SIZED and package != "linen" else {}
+    drawn = {"nnx": {"rngs": "rngs"}, "equinox": {"key": "x"}}.get(package, {}) if name in DRAWN else {}
+    return sized | written | drawn | ({"rngs": "rngs"} if name in RANDOM and package == "nnx" else {})
 
 
 def _made(name, package, **settings):
@@ -109,13 +112,11 @@ def _uses(name, package, cls):
     yield from (f"assert_type(module.{n}, {p.annotation})" for n, p in _readable(cls, package).items())
     yield f"assert isinstance(module, {package}_pool.Pooling)"
     yield f"class Mine({package}_pool.{name}): ..."
-    if name in RANDOM:
-        yield f"module({call}, deterministic=True)"
-    else:
-        yield f"module({call}, deterministic=True)  # pyright: ignore"
+    switch = RENAMED.get(f"jaxpool.{package}", {}).get("deterministic", "deterministic")
+    yield f"module({call}, {switch}=True)" + ("" if name in RANDOM else "  # pyright: ignore")
     yield f"{_made(name, package, **settings, unknown=1)}  # pyright: ignore"
     yield f"module({call}, unknown=1)  # pyright: ignore"
-    if package == "nnx":  # Linen's modules have a method `__getattr__`, behind which every attribute may be
+    if package != "linen":  # Linen's modules have a method `__getattr__`, behind which every attribute may be
         yield "module.unknown  # pyright: ignore"
     for n, p in inspect.signature(cls).parameters.items():
         if n in settings and p.default is p.empty:
@@ -138,21 +139,19 @@ def _readable(cls, package):
 
 
 def test_every_module_by_pyright(tmp_path):
-    if importlib.util.find_spec("pyright") is None:
-        pytest.skip("the extra dev is missing: pyright")
+    for needed, extra in (("pyright", "dev"), ("equinox", "equinox")):
+        if importlib.util.find_spec(needed) is None:
+            pytest.skip(f"the extra {extra} is missing: {needed}")
     lines = ["# pyright: strict, reportUnnecessaryTypeIgnoreComment=true, reportUnusedExpression=false"]
     lines += ["# pyright: reportUnusedClass=false, reportUnnecessaryIsInstance=false"]
     lines += ["from typing import assert_type", "from flax import nnx", "from jax import Array"]
-    lines += [
-        "from jax.lax import mul",
-        "import jaxpool.linen as linen_pool",
-        "import jaxpool.nnx as nnx_pool",
-    ]
-    lines += ["class Nothing: ..."]
-    for package, of_flax in zip(PACKAGES, ("linen", "nnx"), strict=True):
+    lines += ["from jax.lax import mul", "class Nothing: ..."]
+    for package in ("linen", "nnx", "equinox"):
+        lines.append(f"import jaxpool.{package} as {package}_pool")
         for name in POOLS:
-            lines.append(f"def {of_flax}_{name}(x: Array, rngs: nnx.Rngs):")
-            lines += [f"    {line}" for line in _uses(name, of_flax, getattr(package, name))]
+            cls = getattr(getattr(jaxpool, package), name)
+            lines.append(f"def {package}_{name}(x: Array, rngs: nnx.Rngs):")
+            lines += [f"    {line}" for line in _uses(name, package, cls)]
     (tmp_path / "every_use.py").write_text("\n".join(lines) + "\n", encoding="utf-8")
     hand_written = ROOT / "tests" / "typed_uses.py"
     command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, str(hand_written)]

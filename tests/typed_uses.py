@@ -9,12 +9,14 @@ that expects one where there is none. `test_stubs.py` writes as much for every m
 
 from typing import Any, assert_type
 
+import equinox as eqx
 import flax.linen as nn
 import jax
 from flax import nnx
 from jax import Array
 
 import jaxpool
+import jaxpool.equinox as epool
 import jaxpool.linen as lpool
 import jaxpool.nnx as npool
 
@@ -119,3 +121,49 @@ def linen_modules(x: Array) -> None:
     lpool.SubsamplePool(3, (2, 2))  # pyright: ignore
     Named((2, 2), label=3)  # pyright: ignore
     pool(x, deterministic=True)  # pyright: ignore
+
+
+class EquinoxNetwork(eqx.Module):
+    """Modules as fields, and in a sequence."""
+
+    pool: epool.MaxPool
+    found: epool.MaxPool[tuple[Array, Array]]
+    all: eqx.nn.Sequential
+
+    def __init__(self, key: Array):
+        self.pool = epool.MaxPool((2, 2), (2, 2), channel_axis=0)
+        self.found = epool.MaxPool((2, 2), return_indices=True, channel_axis=0)
+        self.all = eqx.nn.Sequential([self.pool, epool.StochasticPool((2, 2), channel_axis=0)])
+
+    def __call__(self, x: Array, key: Array) -> Array:
+        values, indices = self.found(self.pool(x))
+        assert_type(indices, Array)
+        return self.all(values, key=key)
+
+
+class Narrow(epool.MaxPool):
+    def __init__(self, times: int):
+        super().__init__((times,))
+
+
+def equinox_modules(x: Array, key: Array) -> None:
+    attention = epool.AttentionPool(3, 1, num_queries=2, key=key)
+    assert_type(attention.query, Array | None)
+    assert_type(attention(x, where=x > 0, key=None), Array)
+    assert_type(epool.SubsamplePool(3, (2, 2)).coefficient, Array)
+    random = epool.StochasticPool((2, 2), inference=True)
+    assert_type(random(x, key=key, inference=False), Array)
+    assert_type(random.inference, bool)
+    assert_type(Narrow(3)(x), Array)
+    assert_type(jax.vmap(epool.GlobalAvgPool())(x), Array)
+    assert_type(jaxpool.equinox.MinPool((2,))(x), Array)
+
+    epool.MaxPool(2)  # pyright: ignore
+    epool.MaxPool((2, 2), stride=(2, 2))  # pyright: ignore
+    epool.MaxPool((2, 2), key=key)  # pyright: ignore
+    epool.StochasticPool((2, 2), deterministic=True)  # pyright: ignore
+    epool.AttentionPool(3, 1)  # pyright: ignore
+    epool.SubsamplePool((2, 2))  # pyright: ignore
+    epool.AvgPool((2, 2))(x, inference=True)  # pyright: ignore
+    print(random.window)  # pyright: ignore
+    Narrow((3, 3))  # pyright: ignore

@@ -1,6 +1,7 @@
-"""Directives that show every pool of `families.py`: what it does to a photograph, and its reference."""
+"""Directives that show every pool: what it does to a photograph, its reference, and its modules."""
 
 import bisect
+import importlib
 import operator
 import os
 from pathlib import Path
@@ -26,6 +27,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", ["#2166ac", "white", "#d95f
 def setup(app):
     app.add_directive("gallery", Gallery)
     app.add_directive("pools", Pools)
+    app.add_directive("modules", Modules)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
 
 
@@ -40,6 +42,21 @@ class Pools(SphinxDirective):
         text = ".. autosummary::\n   :nosignatures:\n\n" + "".join(f"   ~{name}\n" for name in names)
         if "summary" not in self.options:
             text += "".join(f"\n.. autofunction:: {name}\n" for name in names)
+        return self.parse_text_to_nodes(f"```{{eval-rst}}\n{text}```\n")
+
+
+class Modules(SphinxDirective):
+    """The reference of all modules of a framework, in the order in which they are made."""
+
+    required_arguments = 1
+
+    def run(self):
+        home = importlib.import_module(self.arguments[0])
+        classes = [v for v in vars(home).values() if isinstance(v, type) and issubclass(v, home.Pooling)]
+        text = "".join(
+            f".. autoclass:: {home.__name__}.{cls.__name__}\n   :members:\n   :special-members: __call__\n\n"
+            for cls in classes
+        )
         return self.parse_text_to_nodes(f"```{{eval-rst}}\n{text}```\n")
 
 
