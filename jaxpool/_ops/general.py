@@ -126,8 +126,8 @@ def reduce(
     """
     if not all(shard.inside for shard in window.shards.values()):
         raise ValueError(
-            "padding must be 0 along axes that are split among devices: a reduce_fn cannot tell an element "
-            "from what is none."
+            "padding must be 0 along axes that are split among devices: a function of elements "
+            "cannot tell what is none."
         )
     operands, inits = (operand, *others[: tree.num_leaves - 1]), others[tree.num_leaves - 1 :]
     values = tuple(array.astype(accumulation_dtype(array.dtype)) for array in operands)

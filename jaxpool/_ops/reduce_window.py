@@ -282,6 +282,7 @@ def _over_phases(
     axes: Sequence[_Dilated | None],
 ) -> tuple[Array, ...]:
     """The pools of all phases, interleaved."""
+    split = jax.typeof(arrays[0]).sharding.spec
 
     def build(cells: list[Array], chosen: tuple[Axis | None, ...]) -> tuple[Array, ...]:
         d = len(chosen)
@@ -290,10 +291,15 @@ def _over_phases(
         dilated = axes[d]
         if dilated is None:
             return build(cells, (*chosen, None))
+        length, cuts = cells[0].shape[d], [(phase.start, phase.stop) for phase in dilated.phases]
+        if split[d] is not None and cuts != [(0, length)]:
+            raise ValueError(
+                f"operand must not be split among devices along axis {d}, for base_dilation or negative "
+                f"padding cuts it otherwise, got {jax.typeof(arrays[0])}."
+            )
         parts = []
-        for phase in dilated.phases:
-            cut = (phase.start, phase.stop) != (0, cells[0].shape[d])
-            part = [lax.slice_in_dim(c, phase.start, phase.stop, axis=d) for c in cells] if cut else cells
+        for phase, cut in zip(dilated.phases, cuts, strict=True):
+            part = cells if cut == (0, length) else [lax.slice_in_dim(c, *cut, axis=d) for c in cells]
             parts.append(build(part, (*chosen, phase.axis)))
         if len(parts) == 1:
             return parts[0]
