@@ -76,6 +76,29 @@ def _assert_same(actual, expected):
         np.testing.assert_allclose(a, e, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("Flax", 'nn.avg_pool(x, (3, 3), (2, 2), "SAME", False)'),
+        ("Haiku", 'hk.max_pool(x, 3, 2, "SAME")'),
+        ("Keras 3", "layers.AveragePooling2D(3, 2)(x)"),
+        ("Equinox", "jax.vmap(eqx.nn.MaxPool2d(3, 2, 1))(x)"),
+    ],
+)
+def test_layers_of_others_run_on_reduce_window(name, call, monkeypatch):
+    framework, x = FRAMEWORKS[name], distinct((2, 9, 8, 3), np.float32)
+    names = framework.names() | {"jax": jax}
+    expected, calls = _results(framework.run, call, x, names, True), []
+
+    def noted(*arguments, **options):
+        calls.append(arguments)
+        return jaxpool.reduce_window(*arguments, **options)
+
+    monkeypatch.setattr(jax.lax, "reduce_window", noted)
+    _assert_same(_results(framework.run, call, x, names, True), expected)
+    assert calls
+
+
 def test_a_wrong_result_is_noticed():
     x = distinct((5, 1), np.float32)
     results = [_results(by_jax, call, x, {}, True) for call in ("x + 1", "x + 1.001", "2 * x + 1 - x")]
