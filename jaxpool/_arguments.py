@@ -55,7 +55,9 @@ def as_sequence(name: str, value: Any, length: int | None = None) -> tuple[Any, 
 
 def as_integers(name: str, value: Any, minimum: int | None, length: int | None = None) -> tuple[int, ...]:
     entries = tuple(as_integer(f"every entry of {name}", v) for v in as_sequence(name, value, length))
-    if minimum is not None and any(entry < minimum for entry in entries):
+    if minimum is None:
+        return entries
+    if any(entry < minimum for entry in entries):
         raise ValueError(f"{name} must hold ints of at least {minimum}, got {shown(value)}.")
     return entries
 
