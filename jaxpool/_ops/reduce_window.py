@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 from jax.core import Tracer
 
+from jaxpool._elsewhere import public
 from jaxpool._arguments import as_integers, static_length
 from jaxpool._lowering.order import identity
 from jaxpool._ops._arrays import as_array
@@ -28,6 +29,7 @@ _ORDERS = {lax.max: "max", jnp.maximum: "max", lax.min: "min", jnp.minimum: "min
 _SUMS = (lax.add, jnp.add)
 
 
+@public
 def reduce_window(
     operand: Any,
     init_value: Any,
