@@ -21,6 +21,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from jax import Array
 from jax.typing import ArrayLike
+from jax.typing import DTypeLike
+from jaxpool._ops._integers import Rounding
 from jaxpool._ops.blur import BlurPadding
 from jaxpool._ops.crop import Method
 from jaxpool._ops.morphology import Kernel
@@ -204,6 +206,10 @@ class AvgPool(Pooling):
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
       divisor_override: what to divide by in place of the count.
+      dtype: the dtype of the result; `None` is that of the inputs, and for integers and bools as in
+        `jnp.mean`.
+      rounding: where `dtype` is one of integers, how averages are rounded: `"truncate"` towards 0, as
+        `jnp.mean` and PyTorch do, or to the `"nearest"`, halves away from 0, as TensorFlow Lite does.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None = None
@@ -214,6 +220,8 @@ class AvgPool(Pooling):
     ceil_mode: bool = False
     channel_axis: int | None = -1
     divisor_override: int | None = None
+    dtype: DTypeLike | None = None
+    rounding: Rounding = 'truncate'
     def __init__(
         self,
         window_shape: Sequence[SupportsIndex],
@@ -225,6 +233,8 @@ class AvgPool(Pooling):
         ceil_mode: bool = False,
         channel_axis: int | None = -1,
         divisor_override: int | None = None,
+        dtype: DTypeLike | None = None,
+        rounding: Rounding = 'truncate',
     ) -> None: ...
     def __call__(
         self,
@@ -243,8 +253,7 @@ class AvgPool(Pooling):
           key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
 
         Returns:
-          The averages, of shape `(*batch, *pooled, channels)` and of the inputs' dtype; integers and bools
-          promote as in `jnp.mean`.
+          The averages, of shape `(*batch, *pooled, channels)`.
         """
 
 class SumPool(Pooling):
@@ -263,6 +272,8 @@ class SumPool(Pooling):
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      dtype: the dtype of the result, which elements are converted to before they are added; `None` is that
+        of the inputs, and for integers and bools as in `jnp.sum`.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None = None
@@ -271,6 +282,7 @@ class SumPool(Pooling):
     window_dilation: Sequence[SupportsIndex] | None = None
     ceil_mode: bool = False
     channel_axis: int | None = -1
+    dtype: DTypeLike | None = None
     def __init__(
         self,
         window_shape: Sequence[SupportsIndex],
@@ -280,6 +292,7 @@ class SumPool(Pooling):
         window_dilation: Sequence[SupportsIndex] | None = None,
         ceil_mode: bool = False,
         channel_axis: int | None = -1,
+        dtype: DTypeLike | None = None,
     ) -> None: ...
     def __call__(
         self,
@@ -298,7 +311,7 @@ class SumPool(Pooling):
           key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
 
         Returns:
-          The sums, of the inputs' dtype (int32 for bools) and of shape `(*batch, *pooled, channels)`.
+          The sums, of shape `(*batch, *pooled, channels)`.
         """
 
 class Pool(Pooling):
@@ -860,6 +873,75 @@ class AvgUnpool(Pooling):
           promote as in `jnp.mean`.
         """
 
+class QuantizedAvgPool(Pooling):
+    """Pools quantized numbers by averaging the elements of each window.
+
+    A module that applies `jaxpool.quantized_avg_pool`, whose documentation says what
+    results mean. It has no parameters.
+
+    Args:
+      scale: the step between the numbers that the inputs stand for, above 0.
+      zero_point: the integer of the inputs that stands for 0.
+      window_shape: the window's size along each spatial axis, such as `(2, 2)`.
+      strides: the step between windows along each spatial axis; `None` is 1, as in Flax.
+      padding: `"VALID"`, `"SAME"` (an odd cell goes to the end), `"SAME_LOWER"` (to the start),
+        `"CAUSAL"` (all at the start), an int, a sequence of ints, or a sequence of `(low, high)` pairs.
+      count_include_pad: whether padding counts in the divisor.
+      output_scale: the step between the numbers that the result stands for; `None` is that of the inputs.
+      output_zero_point: the integer of the result that stands for 0; `None` is that of the inputs.
+      window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
+      ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
+        overhang the end if it starts inside the input or its low padding.
+      channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
+        once it is set aside.
+    """
+    scale: float
+    zero_point: SupportsIndex
+    window_shape: Sequence[SupportsIndex]
+    strides: Sequence[SupportsIndex] | None = None
+    padding: Padding = 'VALID'
+    count_include_pad: bool = True
+    _: KW_ONLY
+    output_scale: float | None = None
+    output_zero_point: SupportsIndex | None = None
+    window_dilation: Sequence[SupportsIndex] | None = None
+    ceil_mode: bool = False
+    channel_axis: int | None = -1
+    def __init__(
+        self,
+        scale: float,
+        zero_point: SupportsIndex,
+        window_shape: Sequence[SupportsIndex],
+        strides: Sequence[SupportsIndex] | None = None,
+        padding: Padding = 'VALID',
+        count_include_pad: bool = True,
+        *,
+        output_scale: float | None = None,
+        output_zero_point: SupportsIndex | None = None,
+        window_dilation: Sequence[SupportsIndex] | None = None,
+        ceil_mode: bool = False,
+        channel_axis: int | None = -1,
+    ) -> None: ...
+    def __call__(
+        self,
+        inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
+        key: Array | None = None,
+    ) -> Array:
+        """Pools quantized numbers by averaging the elements of each window.
+
+        Args:
+          inputs: an array of int8 or uint8, of shape `(*batch, *spatial, channels)`, with any number of batch
+            axes.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding, and
+            never counted.
+          key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
+
+        Returns:
+          The averages, of the inputs' dtype and of shape `(*batch, *pooled, channels)`.
+        """
+
 class AdaptiveAvgPool(Pooling):
     """Pools by averaging, in as many bins as asked for, whatever the size of the inputs.
 
@@ -1148,15 +1230,23 @@ class GlobalAvgPool(Pooling):
       axis: which axes to pool, one or several; `None` is all but the first and the last, so that
         `(batch, *spatial, channels)` becomes `(batch, channels)`.
       keepdims: whether the pooled axes stay, with length 1.
+      dtype: the dtype of the result; `None` is that of the inputs, and for integers and bools as in
+        `jnp.mean`.
+      rounding: where `dtype` is one of integers, how averages are rounded: `"truncate"` towards 0, as
+        `jnp.mean` and PyTorch do, or to the `"nearest"`, halves away from 0, as TensorFlow Lite does.
     """
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None
     _: KW_ONLY
     keepdims: bool = False
+    dtype: DTypeLike | None = None
+    rounding: Rounding = 'truncate'
     def __init__(
         self,
         axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
         *,
         keepdims: bool = False,
+        dtype: DTypeLike | None = None,
+        rounding: Rounding = 'truncate',
     ) -> None: ...
     def __call__(
         self,
@@ -1174,7 +1264,58 @@ class GlobalAvgPool(Pooling):
           key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
 
         Returns:
-          The averages, of the inputs' dtype; integers and bools promote as in `jnp.mean`.
+          The averages.
+        """
+
+class GlobalQuantizedAvgPool(Pooling):
+    """Pools quantized numbers by averaging everything along some axes.
+
+    A module that applies `jaxpool.global_quantized_avg_pool`, whose documentation says
+    what results mean. It has no parameters.
+
+    Args:
+      scale: the step between the numbers that the inputs stand for, above 0.
+      zero_point: the integer of the inputs that stands for 0.
+      axis: which axes to pool, one or several; `None` is all but the first and the last, so that
+        `(batch, *spatial, channels)` becomes `(batch, channels)`.
+      output_scale: the step between the numbers that the result stands for; `None` is that of the inputs.
+      output_zero_point: the integer of the result that stands for 0; `None` is that of the inputs.
+      keepdims: whether the pooled axes stay, with length 1.
+    """
+    scale: float
+    zero_point: SupportsIndex
+    axis: SupportsIndex | Sequence[SupportsIndex] | None = None
+    _: KW_ONLY
+    output_scale: float | None = None
+    output_zero_point: SupportsIndex | None = None
+    keepdims: bool = False
+    def __init__(
+        self,
+        scale: float,
+        zero_point: SupportsIndex,
+        axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
+        *,
+        output_scale: float | None = None,
+        output_zero_point: SupportsIndex | None = None,
+        keepdims: bool = False,
+    ) -> None: ...
+    def __call__(
+        self,
+        inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
+        key: Array | None = None,
+    ) -> Array:
+        """Pools quantized numbers by averaging everything along some axes.
+
+        Args:
+          inputs: an array of int8 or uint8.
+          where: a mask of bools that broadcasts to `inputs`, as in `jnp.mean`; an element where it is `False`
+            takes no part.
+          key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
+
+        Returns:
+          The averages, of the inputs' dtype.
         """
 
 class GlobalMaxPool(Pooling):
@@ -1265,15 +1406,19 @@ class GlobalSumPool(Pooling):
       axis: which axes to pool, one or several; `None` is all but the first and the last, so that
         `(batch, *spatial, channels)` becomes `(batch, channels)`.
       keepdims: whether the pooled axes stay, with length 1.
+      dtype: the dtype of the result, which elements are converted to before they are added; `None` is that
+        of the inputs, and for integers and bools as in `jnp.sum`.
     """
     axis: SupportsIndex | Sequence[SupportsIndex] | None = None
     _: KW_ONLY
     keepdims: bool = False
+    dtype: DTypeLike | None = None
     def __init__(
         self,
         axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
         *,
         keepdims: bool = False,
+        dtype: DTypeLike | None = None,
     ) -> None: ...
     def __call__(
         self,
@@ -1291,7 +1436,7 @@ class GlobalSumPool(Pooling):
           key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
 
         Returns:
-          The sums, of the inputs' dtype (int32 for bools).
+          The sums.
         """
 
 class GlobalLpPool(Pooling):

@@ -170,6 +170,8 @@ CHANGES = {
     "channel_axis": 1,
     "count_include_pad": False,
     "divisor_override": 5,
+    "dtype": np.int32,
+    "rounding": "nearest",
     "return_indices": True,
     "where": np.arange(432).reshape(2, 8, 9, 3) % 3 > 0,
     "window_shape": (3, 2),
@@ -182,13 +184,14 @@ CHANGES = {
 def test_every_argument_changes_the_result(name):
     """Walks the signatures, so that an argument nobody listens to cannot be added unseen."""
     function = getattr(jaxpool, name)
-    inputs = np.random.RandomState(0).rand(2, 8, 9, 3).astype(np.float32)
+    inputs = 9 * np.random.RandomState(0).rand(2, 8, 9, 3).astype(np.float32)
     base = {"window_shape": (2, 3), "strides": (3, 2), "padding": [(1, 1), (0, 1)]}
     if name == "pool":
         base |= {"init": 0.0, "reduce_fn": jnp.add}
-    before = interpret(lambda x: function(x, **base), inputs)
     for argument in list(inspect.signature(function).parameters)[1:]:
-        changed = base | {argument: CHANGES[argument]}
+        same = base | {"dtype": np.int32} if argument == "rounding" else base  # integers alone are rounded
+        changed = same | {argument: CHANGES[argument]}
+        before = interpret(lambda x, same=same: function(x, **same), inputs)
         after = interpret(lambda x, changed=changed: function(x, **changed), inputs)
         changed = isinstance(after, tuple) or before.shape != after.shape or not np.array_equal(before, after)
         assert changed, f"{argument} changed nothing"

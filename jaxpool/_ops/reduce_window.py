@@ -14,8 +14,8 @@ import numpy as np
 from jax import Array, lax
 from jax.core import Tracer
 
-from jaxpool._elsewhere import public
 from jaxpool._arguments import as_integers, static_length
+from jaxpool._elsewhere import public
 from jaxpool._lowering.order import identity
 from jaxpool._ops._arrays import as_array
 from jaxpool._ops.general import as_scalar, reduce
