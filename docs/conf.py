@@ -35,6 +35,7 @@ myst_heading_anchors = 3
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 autosummary_generate = False
+autodoc_mock_imports = ["jax2onnx"]  # nothing of it is shown
 napoleon_use_rtype = False
 
 # MathJax in one file, with its fonts, from the package that brings it: nothing comes from the network.

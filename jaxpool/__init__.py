@@ -8,6 +8,7 @@ from jaxpool import analysis as analysis
 from jaxpool import convert as convert
 from jaxpool import morphology as morphology
 from jaxpool import sharding as sharding
+from jaxpool._as_lax import as_lax as as_lax
 from jaxpool._ops.adaptive import adaptive_avg_pool as adaptive_avg_pool
 from jaxpool._ops.adaptive import adaptive_max_pool as adaptive_max_pool
 from jaxpool._ops.attention import attention_pool as attention_pool

@@ -296,6 +296,7 @@ _ELSEWHERE = (
     "output_shape",
     "streaming",
     "replace_flax_pools",
+    "as_lax",
     "pool",
     "reduce_window",
     "avg_unpool",

@@ -134,7 +134,7 @@ def test_every_module_is_in_the_reference(site, package):
 
 @needs_sphinx
 def test_every_pool_is_in_the_gallery(site):
-    others = ("output_shape", "streaming", "replace_flax_pools", "reduce_window")
+    others = ("output_shape", "streaming", "replace_flax_pools", "reduce_window", "as_lax")
     pools = [name for name in FUNCTIONS if name not in others]
     assert len(pools) > 30
     gallery = Page(site / "gallery.html")

@@ -22,7 +22,8 @@ POOLS = {
     for home in (jaxpool, jaxpool.morphology)
     for name, function in vars(home).items()
     if inspect.isfunction(function)
-    and name not in ("output_shape", "streaming", "replace_flax_pools", "reduce_window", "__getattr__")
+    and name
+    not in ("output_shape", "streaming", "replace_flax_pools", "reduce_window", "as_lax", "__getattr__")
 }
 ARRAYS = (
     "key",

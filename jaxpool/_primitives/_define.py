@@ -19,6 +19,9 @@ from jaxpool._lowering import PLATFORMS, carry_out
 from jaxpool._lowering.native import partitioned
 from jaxpool._window import Window
 
+# What a program of JAX's own operations alone has in place of each primitive.
+IN_LAX: dict[Primitive, Callable] = {}
+
 
 def define(name: str, abstract: Callable, *, multiple_results: bool = False) -> Primitive:
     """A primitive over arrays that share their dimensions, carried out by `_lowering`'s functions `name`."""
@@ -30,6 +33,8 @@ def define(name: str, abstract: Callable, *, multiple_results: bool = False) -> 
         function = functools.partial(carry_out, platform, name)
         mlir.register_lowering(primitive, lowering_rule(function, multiple_results), platform)
     primitive.def_impl(functools.partial(carry_out, None, name))
+    # A TPU's choices are XLA's own operations on windows wherever there are any.
+    IN_LAX[primitive] = functools.partial(carry_out, "tpu", name)
     return primitive
 
 

@@ -18,7 +18,7 @@ from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jaxpool._primitives._define import define_jvp
+from jaxpool._primitives._define import IN_LAX, define_jvp
 
 
 def move(values: Array, source: Array, target: Array, dimension: int) -> Array:
@@ -59,6 +59,7 @@ def _batching_rule(arrays: Sequence[Any], dimensions: Sequence[int | None], *, d
 move_p = Primitive("move")
 move_p.def_abstract_eval(_type)
 move_p.def_impl(_carry_out)
+IN_LAX[move_p] = _carry_out
 mlir.register_lowering(move_p, mlir.lower_fun(_carry_out, multiple_results=False))
 batching.primitive_batchers[move_p] = _batching_rule
 define_jvp(move_p, _tangent_rule)

@@ -23,7 +23,7 @@ from jax.interpreters import ad, batching, mlir
 
 from jaxpool._lowering import rows as lowering
 from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives._define import batched_in_tables, define_jvp, lowering_rule, table_type
+from jaxpool._primitives._define import IN_LAX, batched_in_tables, define_jvp, lowering_rule, table_type
 
 
 def take_rows(rows: Array, weights: Array, places: Array) -> Array:
@@ -65,6 +65,7 @@ def _define(name: str, abstract: Callable, function: Callable, on_cpu: Callable 
     primitive.def_abstract_eval(abstract)
     batching.primitive_batchers[primitive] = functools.partial(_batched, primitive)
     mlir.register_lowering(primitive, lowering_rule(function, False))
+    IN_LAX[primitive] = function
     if on_cpu is not None:
         mlir.register_lowering(primitive, lowering_rule(on_cpu, False), "cpu")
     primitive.def_impl(functools.partial(jax.jit, static_argnames=("cells", "dtype"))(primitive.bind))

@@ -22,7 +22,14 @@ from jax.interpreters import ad, batching, mlir
 
 from jaxpool._lowering import segments as lowering
 from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives._define import batched_in_tables, define_jvp, lowering_rule, no_tangent, table_type
+from jaxpool._primitives._define import (
+    IN_LAX,
+    batched_in_tables,
+    define_jvp,
+    lowering_rule,
+    no_tangent,
+    table_type,
+)
 
 
 def segment_sum(values: Array, ids: Array, segments: int, in_order: bool) -> Array:
@@ -114,6 +121,7 @@ def _define(name: str, abstract: Callable, function: Callable, on_cpu: Callable 
     primitive.def_abstract_eval(abstract)
     batching.primitive_batchers[primitive] = functools.partial(batched_in_tables, primitive)
     mlir.register_lowering(primitive, lowering_rule(function, primitive.multiple_results))
+    IN_LAX[primitive] = function
     if on_cpu is not None:
         mlir.register_lowering(primitive, lowering_rule(on_cpu, primitive.multiple_results), "cpu")
     static = ("segments", "order", "in_order", "dtype")
