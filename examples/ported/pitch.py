@@ -151,6 +151,7 @@ def find_line(likely: Array) -> Array:
     all_steps = jnp.convolve(jnp.ones(likely.shape[1]), steps, mode="same")  # fewer at the ends
 
     def advance(best: Array, likely: Array) -> tuple[Array, None]:
+        best -= jax.lax.stop_gradient(best.max())  # the same for all: low numbers have more digits
         before = best - jnp.log(all_steps)
         return likely + jaxpool.morphology.dilate(before, jnp.log(steps), channel_axis=None), None
 
@@ -158,7 +159,7 @@ def find_line(likely: Array) -> Array:
         best, _ = jax.lax.scan(advance, likely[0], likely[1:])
         return jaxpool.global_max_pool(best, axis=0)
 
-    return jax.grad(score)(jax.nn.log_softmax(likely)).argmax(1)
+    return jax.grad(score)(likely).argmax(1)
 
 
 class Track(NamedTuple):

@@ -66,7 +66,7 @@ class Unpickler(pickle.Unpickler):
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a file by name: of an archive, or, before PyTorch 1.6, of pickles and numbers in a row."""
+    """The arrays of a file by name: an archive, or, before PyTorch 1.6, pickles and numbers in a row."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             unpickler = Unpickler(archive.open("archive/data.pkl"))
