@@ -105,6 +105,19 @@ def inputs() -> dict[str, np.ndarray]:
     }
 
 
+def photographs() -> dict[str, np.ndarray]:
+    """What faces are found in: the photograph, and some of it in several sizes, mirrored, turned and cut."""
+    whole = scripts.module("faces").astronaut()
+    half = whole[::2, ::2]
+    columns = (
+        whole[:, :400],
+        np.concatenate([half, half[:, ::-1]]),
+        np.concatenate([half.transpose(1, 0, 2)[:, ::-1], half[::-1]]),
+    )
+    mosaic = np.concatenate(columns, 1)
+    return {"photograph": whole, "mosaic": np.concatenate([mosaic, mosaic[:100]])}
+
+
 def layers(name: str) -> dict[str, np.ndarray]:
     """The output of every layer of a network; of CREPE's pools too, which are functions there."""
     torch = importlib.import_module("torch")
@@ -137,11 +150,16 @@ def layers(name: str) -> dict[str, np.ndarray]:
 # ------------------------------------------------------------------------------------------------- results
 
 
-def detect() -> dict[str, np.ndarray]:
-    """The faces in the photograph."""
-    boxes, chances, landmarks = mtcnn().detect(scripts.module("faces").astronaut(), landmarks=True)
-    results = {"faces": boxes, "chances": chances, "landmarks": landmarks}
-    return {name: np.asarray(values, np.float32) for name, values in results.items()}
+def in_order(faces: Any, chances: Any, landmarks: Any) -> dict[str, np.ndarray]:
+    """What is found, from left to right."""
+    order = np.argsort(faces[:, 0])
+    found = {"faces": faces, "chances": chances, "landmarks": landmarks}
+    return {name: np.asarray(values, np.float32)[order] for name, values in found.items()}
+
+
+def detect(name: str) -> dict[str, np.ndarray]:
+    """The faces in a photograph."""
+    return in_order(*mtcnn().detect(photographs()[name], landmarks=True))
 
 
 def viterbi(likely: np.ndarray) -> np.ndarray:
@@ -187,7 +205,7 @@ def digest(output: np.ndarray) -> list[float]:
 def record() -> dict[str, Any]:
     return {
         "layers": {name: {of: digest(y) for of, y in layers(name).items()} for name in inputs()},
-        "faces": {name: values.tolist() for name, values in detect().items()},
+        "faces": {name: {of: y.tolist() for of, y in detect(name).items()} for name in photographs()},
         "pitch": {name: values[::EVERY].tolist() for name, values in track().items()},
     }
 

@@ -100,17 +100,17 @@ def test_every_layer_is_the_original_s(name):
             np.testing.assert_allclose(originals.digest(y), recorded[of], rtol=1e-4, atol=1e-4, err_msg=of)
 
 
-def test_faces_are_the_original_s():
-    """Boxes and landmarks to 1e-3 of a pixel, of the photograph."""
+@pytest.mark.parametrize(("name", "count"), [("photograph", 1), ("mosaic", 4)])
+def test_faces_are_the_original_s(name, count):
+    """Boxes and landmarks to 1e-3 of a pixel."""
     example = _with_weights("faces")
-    found = example.detect(example.load_networks(), example.astronaut())
-    expected = [{name: np.array(values) for name, values in RECORD["faces"].items()}]
-    if has_torch:
-        expected.append(originals.detect())
-    for values in expected:
-        assert len(values["faces"]) == 1
-        for name, array in values.items():
-            np.testing.assert_allclose(getattr(found, name), array, rtol=0, atol=1e-3, err_msg=name)
+    found = example.detect(example.load_networks(), originals.photographs()[name])
+    assert (np.diff(found.chances) <= 0).all()
+    found = originals.in_order(found.faces, found.chances, found.landmarks)
+    assert len(found["faces"]) == count
+    for expected in (RECORD["faces"][name], originals.detect(name) if has_torch else {}):
+        for of, values in expected.items():
+            np.testing.assert_allclose(found[of], values, rtol=0, atol=1e-3, err_msg=of)
 
 
 def test_pitch_is_the_original_s():
