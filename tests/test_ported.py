@@ -81,21 +81,21 @@ def _layers(network, inputs):
 
 @pytest.mark.parametrize("name", list(LAYERS))
 def test_every_layer_is_the_original_s(name):
-    """Within 1e-4 of the largest number that the layer gives."""
+    """Within 1e-5 of the largest number that the layer gives."""
     ours = _layers(_network(name), originals.inputs()[name])
     recorded = RECORD["layers"][name]
     assert ours.keys() == recorded.keys()
     assert len(ours) == LAYERS[name] + 1
     for of, y in ours.items():
         norm, _ = recorded[of]
-        np.testing.assert_allclose(originals.digest(y), recorded[of], rtol=0, atol=1e-4 * norm, err_msg=of)
+        np.testing.assert_allclose(originals.digest(y), recorded[of], rtol=0, atol=1e-5 * norm, err_msg=of)
     if has_torch:
         theirs = originals.layers(name)
         assert theirs.keys() == ours.keys()
         for of, y in theirs.items():
             largest = np.abs(y).max()
             np.testing.assert_allclose(
-                ours[of], y.reshape(ours[of].shape), rtol=0, atol=1e-4 * largest, err_msg=of
+                ours[of], y.reshape(ours[of].shape), rtol=0, atol=1e-5 * largest, err_msg=of
             )
             np.testing.assert_allclose(originals.digest(y), recorded[of], rtol=1e-4, atol=1e-4, err_msg=of)
 
