@@ -66,9 +66,14 @@ class Gallery(SphinxDirective):
     def run(self):
         folder = Path(self.env.app.doctreedir) / "gallery"
         folder.mkdir(exist_ok=True)
-        text = ""
-        for family, calls in FAMILIES.items():
-            text += f"## {family}\n\n"
+        text = "".join(
+            f"- [{family}](#gallery-{i}): "
+            + " · ".join(f"[`{name}`](#gallery-{name})" for name in calls)
+            + "\n"
+            for i, (family, calls) in enumerate(FAMILIES.items())
+        )
+        for i, (family, calls) in enumerate(FAMILIES.items()):
+            text += f"\n(gallery-{i})=\n\n## {family}\n\n"
             for name, call in calls.items():
                 text += _entry(name, call, folder, self.env.app.srcdir)
         return self.parse_text_to_nodes(text, allow_section_headings=True)
@@ -77,7 +82,8 @@ class Gallery(SphinxDirective):
 def _entry(name, call, folder, source):
     """The section of one pool, in MyST."""
     summary = operator.attrgetter(name)(jaxpool).__doc__.partition("\n")[0]
-    text = f"### {name}\n\n{summary} [Reference](#jaxpool.{name})\n\n```python\n{call}\n```\n\n"
+    text = f"(gallery-{name})=\n\n### {name}\n\n{summary} [Reference](#jaxpool.{name})\n\n"
+    text += f"```python\n{call}\n```\n\n"
     text += "::::{container} pictures\n"
     for kind, (picture, caption) in _pictures(call).items():
         path = folder / f"{name}-{kind}.png"
