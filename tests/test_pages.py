@@ -47,7 +47,7 @@ def test_figures_are_those_that_were_measured():
         return [[re.sub(r" (±.*|%|kB)", "", cell.strip()) for cell in cells] for cells in lines]
 
     measured = [cells for cells in rows("invariance.md") if len(cells) == 9][1:]
-    shown = [cells[3:] for cells in rows("choose.md") if len(cells) == 8][1:]
+    shown = [cells[2:] for cells in rows("choose.md") if len(cells) == 7][1:]
     assert len(shown) > 10
     expected = [[*map(float, cells[2:6]), float(cells[7])] for cells in measured]
     for cells in shown:
