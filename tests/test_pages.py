@@ -61,3 +61,20 @@ def test_the_page_names_pools_that_there_are():
     names = set(re.findall(r"`(?:jaxpool\.)?(\w+_pool|roi_align)\b", PAGE))
     assert len(names) > 30
     assert not [name for name in names if not hasattr(jaxpool, name)]
+
+
+def _blocks(name):
+    """The Python of a tutorial, shown or run."""
+    text = (DOCS / "tutorials" / name).read_text(encoding="utf-8")
+    return re.findall(r"^```(?:python|\{code-cell\} python)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_network_of_the_tutorial_is_pytorch_s():
+    """With its weights, by the check that the page shows."""
+    pytest.importorskip("torch", reason="torch is not installed, from which the tutorial ports a network")
+    *blocks, check = _blocks("porting.md")
+    names = {}
+    for block in blocks:
+        exec(block, names)
+    exec("convert({name: array.numpy() for name, array in theirs.state_dict().items()})", names)
+    exec(check, names)

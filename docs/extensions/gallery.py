@@ -26,6 +26,7 @@ SIGNED = LinearSegmentedColormap.from_list("signed", ["#2166ac", "white", "#d95f
 
 def setup(app):
     app.add_directive("gallery", Gallery)
+    app.add_directive("gallery-contents", Contents)
     app.add_directive("pools", Pools)
     app.add_directive("modules", Modules)
     return {"parallel_read_safe": False, "parallel_write_safe": True}
@@ -60,18 +61,26 @@ class Modules(SphinxDirective):
         return self.parse_text_to_nodes(f"```{{eval-rst}}\n{text}```\n")
 
 
-class Gallery(SphinxDirective):
-    """A section for each family, with three pictures of each of its pools."""
+class Contents(SphinxDirective):
+    """Links to the pools of the gallery, by family."""
 
     def run(self):
-        folder = Path(self.env.app.doctreedir) / "gallery"
-        folder.mkdir(exist_ok=True)
         text = "".join(
             f"- [{family}](#gallery-{i}): "
             + " · ".join(f"[`{name}`](#gallery-{name})" for name in calls)
             + "\n"
             for i, (family, calls) in enumerate(FAMILIES.items())
         )
+        return self.parse_text_to_nodes(text)
+
+
+class Gallery(SphinxDirective):
+    """A section for each family, with three pictures of each of its pools."""
+
+    def run(self):
+        folder = Path(self.env.app.doctreedir) / "gallery"
+        folder.mkdir(exist_ok=True)
+        text = ""
         for i, (family, calls) in enumerate(FAMILIES.items()):
             text += f"\n(gallery-{i})=\n\n## {family}\n\n"
             for name, call in calls.items():
