@@ -294,6 +294,15 @@ class Window:
         places = (arrays for d, arrays in self.place_of.items() if d in dimensions)
         return Window(axes, tuple(itertools.chain.from_iterable(places)))
 
+    def inner(self, shape: Sequence[Any]) -> int:
+        """How many elements lie next to each other behind the last pooled axis, such as channels.
+
+        An array whose number of channels is symbolic is taken for one of 64.
+        """
+        return math.prod(
+            n if isinstance(n, int) else 64 for n in shape[max(self.pooled, default=len(shape)) + 1 :]
+        )
+
     def by_axis(self, times: float) -> list[Window]:
         """The window, or one along each axis, for what pools the results of the one before, innermost first.
 

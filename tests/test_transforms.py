@@ -265,3 +265,18 @@ def test_export_to_every_platform_with_symbolic_batch(shape, pools):
     tangent = random(inputs.shape, np.float32, seed=1)
     expected = interpret(derivatives, inputs, tangent)
     chex.assert_trees_all_close(loaded.call(inputs, tangent), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, jnp.bfloat16])
+def test_export_to_every_platform_with_symbolic_channels(dtype):
+    """What an array with many channels would get is chosen, and it is right for any number."""
+    batch, channels = jax.export.symbolic_shape("batch, channels")
+
+    def derivatives(inputs):
+        value, pullback = jax.vjp(lambda x: jaxpool.max_pool(x, (3, 3), (2, 2), "SAME"), inputs)
+        return value, pullback(value), jaxpool.avg_pool(inputs, (3, 3)), jaxpool.global_sum_pool(inputs)
+
+    spec = jax.ShapeDtypeStruct((batch, 8, 8, channels), dtype)
+    exported = jax.export.export(jax.jit(derivatives), platforms=PLATFORMS)(spec)
+    for inputs in (distinct((2, 8, 8, 1), dtype), distinct((1, 8, 8, 5), dtype)):
+        chex.assert_trees_all_close(exported.call(inputs), interpret(derivatives, inputs), rtol=1e-2)

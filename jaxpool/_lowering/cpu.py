@@ -72,7 +72,7 @@ def select_value(operand: Array, window: Window, order: str) -> Array:
 
 def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
     value_stages = _stages(operand, window, _passes.most_in_line)
-    most_taps = 4 if 1 < _inner(operand, window) < _FEW else _passes.most_taps
+    most_taps = 4 if 1 < window.inner(operand.shape) < _FEW else _passes.most_taps
     stages = in_stages(window, most_taps, _passes.most_in_line)
     return folds.select(operand, window, stages, order, folds.RUNS, value_stages=value_stages)
 
@@ -97,7 +97,7 @@ def _is_faster_to_write(operand: Array, window: Window) -> bool:
         return False
     apart = math.prod(axis.stride for axis in window.pooled.values())
     covering = _covering(window)
-    inner = _inner(operand, window)
+    inner = window.inner(operand.shape)
     if inner >= _FEW:
         return covering >= 100 or (apart >= 9 and covering >= 4)
     if apart == 1:
@@ -165,15 +165,10 @@ def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
 
 def _stages(operand: Array, window: Window, most_in_line: int | None) -> list[Stage]:
     """The stages of a value alone, whose axes may come in any order."""
-    inner = _inner(operand, window)
+    inner = window.inner(operand.shape)
     if inner == 1:
         # The last axis in a pass of its own, which the one before has padded: 3x3/2 takes 2.9 ms, not 5.9.
         return in_stages(window, 4, most_in_line, outermost_first=True, pad_early=True)
     if inner < _FEW:
         return in_stages(window, 4, most_in_line)
     return in_stages(window, _passes.most_taps, most_in_line, pad_early=True)
-
-
-def _inner(operand: Array, window: Window) -> int:
-    """How many elements lie next to each other behind the last pooled axis, such as channels."""
-    return math.prod(operand.shape[max(window.pooled, default=operand.ndim) + 1 :])

@@ -51,8 +51,7 @@ def _passes_over_windows(operand: Array, window: Window) -> Passes:
 
 def _reads_neighbours(operand: Array, window: Window) -> bool:
     """Whether four results in a row read four elements in a row: else 3x3/2 maxima take 201 us, not 118."""
-    last = max(window.pooled, default=-1)
-    inner = math.prod(operand.shape[last + 1 :])
+    last, inner = max(window.pooled, default=-1), window.inner(operand.shape)
     return inner % 4 == 0 if inner > 1 else last < 0 or window.pooled[last].stride == 1
 
 
@@ -138,7 +137,7 @@ _reductions = Whole()
 
 def _where_few(operand: Array, window: Window) -> Passes | Whole:
     """A loop where there are few elements, next to others that a warp of threads reads beside them."""
-    inner = math.prod(operand.shape[max(window.pooled) + 1 :])
+    inner = window.inner(operand.shape)
     few = window.taps <= 64 and inner % 4 == 0 and inner >= 32
     return _padded if few and not native.partitioned.get() else _reductions
 
