@@ -59,7 +59,7 @@ class MaxPool(Pooling, Generic[_Result]):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each maximum was found.
     """
     window_shape: Sequence[SupportsIndex]
@@ -131,7 +131,7 @@ class MinPool(Pooling, Generic[_Result]):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each minimum was found.
     """
     window_shape: Sequence[SupportsIndex]
@@ -204,7 +204,7 @@ class AvgPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       divisor_override: what to divide by in place of the count.
       dtype: the dtype of the result; `None` is that of the inputs, and for integers and bools as in
         `jnp.mean`.
@@ -271,7 +271,7 @@ class SumPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       dtype: the dtype of the result, which elements are converted to before they are added; `None` is that
         of the inputs, and for integers and bools as in `jnp.sum`.
     """
@@ -332,7 +332,7 @@ class Pool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     init: ArrayLike
     reduce_fn: Callable[[Array, Array], Array]
@@ -386,7 +386,7 @@ class LpPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       p: the order of the norm, above 0; `jnp.inf` for the largest magnitude.
     """
     window_shape: Sequence[SupportsIndex]
@@ -444,7 +444,7 @@ class LogsumexpPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       temperature: the scale of differences that count, above 0.
       mean: whether to take the mean of the exponentials in place of their sum.
     """
@@ -505,7 +505,7 @@ class SoftPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       temperature: the scale of differences that count, above 0.
     """
     window_shape: Sequence[SupportsIndex]
@@ -563,7 +563,7 @@ class MedianPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None = None
@@ -618,7 +618,7 @@ class QuantilePool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       q: which quantile, from 0 to 1.
     """
     window_shape: Sequence[SupportsIndex]
@@ -676,7 +676,7 @@ class VarPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       correction: 0, or 1 for the unbiased estimate from a sample.
     """
     window_shape: Sequence[SupportsIndex]
@@ -734,7 +734,7 @@ class StdPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       correction: 0, or 1 to divide by one less, as for a sample.
     """
     window_shape: Sequence[SupportsIndex]
@@ -833,7 +833,7 @@ class AvgUnpool(Pooling):
       window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
       ceil_mode: whether the pool's size is rounded up, as PyTorch and ONNX do.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     output_shape: Sequence[SupportsIndex]
     window_shape: Sequence[SupportsIndex]
@@ -893,7 +893,7 @@ class QuantizedAvgPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     scale: float
     zero_point: SupportsIndex
@@ -2828,7 +2828,7 @@ class FractionalMaxPool(Pooling, Generic[_Result]):
       overlapping: with `pseudo_random`, whether a window includes the first cell of the next one.
       inference: whether all samples are one half, for the same windows in each call.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each maximum was found.
     """
     window_shape: Sequence[SupportsIndex] | None
@@ -2901,7 +2901,7 @@ class FractionalAvgPool(Pooling):
       overlapping: with `pseudo_random`, whether a window includes the first cell of the next one.
       inference: whether all samples are one half, for the same windows in each call.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     window_shape: Sequence[SupportsIndex] | None
     output_shape: Sequence[SupportsIndex]
@@ -2959,7 +2959,7 @@ class StochasticPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       inference: whether to give the expectation in place of a draw.
     """
     window_shape: Sequence[SupportsIndex]
@@ -3067,7 +3067,7 @@ class MaxBlurPool(Pooling):
         pairs.
       window_dilation: the step between the elements of the maximum's window; `None` is 1.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       filter_size: the blur's length along each spatial axis.
       blur_padding: what the blur takes for cells beyond the ends: `"REFLECT"`, `"EDGE"`, `"ZERO"` or
         `"WRAP"`, as `blur_pool`.
@@ -3298,7 +3298,7 @@ class SubsamplePool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       activation: whether to apply LeNet's scaled hyperbolic tangent.
     """
     num_features: int
@@ -3360,7 +3360,7 @@ class MixedPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None = None
@@ -3456,7 +3456,7 @@ class GatedPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None = None
@@ -3512,7 +3512,7 @@ class GemPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       eps: the least value that elements count as, above 0.
     """
     window_shape: Sequence[SupportsIndex]
@@ -3616,7 +3616,7 @@ class DetailPreservingPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       symmetric: whether elements below the mean count as those above.
     """
     num_features: int
@@ -3678,7 +3678,7 @@ class LipPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None = None

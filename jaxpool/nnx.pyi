@@ -55,7 +55,7 @@ class MaxPool(Pooling, Generic[_Result]):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each maximum was found.
     """
     window_shape: Sequence[SupportsIndex]
@@ -124,7 +124,7 @@ class MinPool(Pooling, Generic[_Result]):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each minimum was found.
     """
     window_shape: Sequence[SupportsIndex]
@@ -194,7 +194,7 @@ class AvgPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       divisor_override: what to divide by in place of the count.
       dtype: the dtype of the result; `None` is that of the inputs, and for integers and bools as in
         `jnp.mean`.
@@ -258,7 +258,7 @@ class SumPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       dtype: the dtype of the result, which elements are converted to before they are added; `None` is that
         of the inputs, and for integers and bools as in `jnp.sum`.
     """
@@ -316,7 +316,7 @@ class Pool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     init: ArrayLike
     reduce_fn: Callable[[Array, Array], Array]
@@ -366,7 +366,7 @@ class LpPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       p: the order of the norm, above 0; `jnp.inf` for the largest magnitude.
     """
     window_shape: Sequence[SupportsIndex]
@@ -421,7 +421,7 @@ class LogsumexpPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       temperature: the scale of differences that count, above 0.
       mean: whether to take the mean of the exponentials in place of their sum.
     """
@@ -479,7 +479,7 @@ class SoftPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       temperature: the scale of differences that count, above 0.
     """
     window_shape: Sequence[SupportsIndex]
@@ -534,7 +534,7 @@ class MedianPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None
@@ -586,7 +586,7 @@ class QuantilePool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       q: which quantile, from 0 to 1.
     """
     window_shape: Sequence[SupportsIndex]
@@ -641,7 +641,7 @@ class VarPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       correction: 0, or 1 for the unbiased estimate from a sample.
     """
     window_shape: Sequence[SupportsIndex]
@@ -696,7 +696,7 @@ class StdPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       correction: 0, or 1 to divide by one less, as for a sample.
     """
     window_shape: Sequence[SupportsIndex]
@@ -789,7 +789,7 @@ class AvgUnpool(Pooling):
       window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
       ceil_mode: whether the pool's size is rounded up, as PyTorch and ONNX do.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     output_shape: Sequence[SupportsIndex]
     window_shape: Sequence[SupportsIndex]
@@ -846,7 +846,7 @@ class QuantizedAvgPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     scale: float
     zero_point: SupportsIndex
@@ -2653,7 +2653,7 @@ class FractionalMaxPool(Pooling, Generic[_Result]):
       overlapping: with `pseudo_random`, whether a window includes the first cell of the next one.
       deterministic: whether all samples are one half, for the same windows in each call.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each maximum was found.
       rngs: where calls draw from; `None` where each is given that, or draws nothing.
     """
@@ -2738,7 +2738,7 @@ class FractionalAvgPool(Pooling):
       overlapping: with `pseudo_random`, whether a window includes the first cell of the next one.
       deterministic: whether all samples are one half, for the same windows in each call.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       rngs: where calls draw from; `None` where each is given that, or draws nothing.
     """
     window_shape: Sequence[SupportsIndex] | None
@@ -2807,7 +2807,7 @@ class StochasticPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       deterministic: whether to give the expectation in place of a draw.
       rngs: where calls draw from; `None` where each is given that, or draws nothing.
     """
@@ -2923,7 +2923,7 @@ class MaxBlurPool(Pooling):
         pairs.
       window_dilation: the step between the elements of the maximum's window; `None` is 1.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       filter_size: the blur's length along each spatial axis.
       blur_padding: what the blur takes for cells beyond the ends: `"REFLECT"`, `"EDGE"`, `"ZERO"` or
         `"WRAP"`, as `blur_pool`.
@@ -3135,7 +3135,7 @@ class SubsamplePool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       activation: whether to apply LeNet's scaled hyperbolic tangent.
     """
     num_features: int
@@ -3194,7 +3194,7 @@ class MixedPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None
@@ -3284,7 +3284,7 @@ class GatedPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None
@@ -3337,7 +3337,7 @@ class GemPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       eps: the least value that elements count as, above 0.
     """
     window_shape: Sequence[SupportsIndex]
@@ -3435,7 +3435,7 @@ class DetailPreservingPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       symmetric: whether elements below the mean count as those above.
     """
     num_features: int
@@ -3494,7 +3494,7 @@ class LipPool(Pooling):
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
     """
     window_shape: Sequence[SupportsIndex]
     strides: Sequence[SupportsIndex] | None

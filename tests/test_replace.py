@@ -1,5 +1,6 @@
 """Flax's pools carried out by jaxpool's, in models that are not edited."""
 
+import json
 import threading
 
 import flax.linen as nn
@@ -11,6 +12,7 @@ from flax import nnx
 from flax.linen import max_pool, pooling
 
 import jaxpool
+from benchmarks import published
 from tests.cases import random
 
 
@@ -157,3 +159,12 @@ def test_published_models_run_on_our_pools(name):
         actual = step(params, x)
     for one, other in zip(jax.tree.leaves(actual), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5 * max(np.abs(other).max(), 1))
+
+
+def test_their_training_steps_are_timed(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("flaxmodels", reason="flaxmodels is in the extra frameworks, to compare")
+    monkeypatch.setattr(published, "MODELS", published.MODELS[1:2])
+    published.main(["--quick", "--out", str(tmp_path)])
+    assert "flaxmodels.ResNet18, max 3x3/2, (1, 32, 32, 3): " in capsys.readouterr().out
+    results = json.loads((tmp_path / "published-quick.json").read_text())
+    assert results["models"]["flaxmodels.ResNet18"]["seconds"].keys() == {"flax", "jaxpool"}

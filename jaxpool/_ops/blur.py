@@ -142,7 +142,7 @@ def max_blur_pool(
         pairs.
       window_dilation: the step between the elements of the maximum's window; `None` is 1.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       filter_size: the blur's length along each spatial axis.
       blur_padding: what the blur takes for cells beyond the ends: `"REFLECT"`, `"EDGE"`, `"ZERO"` or
         `"WRAP"`, as `blur_pool`.

@@ -73,7 +73,7 @@ def gem_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       eps: the least value that elements count as, above 0.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         no element, and without harm if it is NaN.

@@ -59,7 +59,7 @@ def pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
 
     Returns:
       The reduced windows, of the inputs' dtype and of shape `(*batch, *pooled, channels)`.

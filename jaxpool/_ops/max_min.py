@@ -81,7 +81,7 @@ def max_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each maximum was found.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         never selected, and without harm if it is NaN.
@@ -183,7 +183,7 @@ def min_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each minimum was found.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         never selected, and without harm if it is NaN.

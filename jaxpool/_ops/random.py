@@ -101,7 +101,7 @@ def fractional_max_pool(
         spatial axes, or `(*batch, channels, n)`, or `(*batch, n)` where there are no channels.
       deterministic: whether all samples are one half, for the same windows in each call.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each maximum was found.
 
     Returns:
@@ -186,7 +186,7 @@ def fractional_avg_pool(
         spatial axes, or `(*batch, channels, n)`, or `(*batch, n)` where there are no channels.
       deterministic: whether all samples are one half, for the same windows in each call.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
 
     Returns:
       The averages, of shape `(*batch, *output_shape, channels)` and of the inputs' dtype; integers and bools
@@ -262,7 +262,7 @@ def stochastic_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       deterministic: whether to give the expectation in place of a draw.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         no element, and without harm if it is NaN.

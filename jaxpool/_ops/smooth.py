@@ -59,7 +59,7 @@ def lp_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       p: the order of the norm, above 0; `jnp.inf` for the largest magnitude.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         no element, and without harm if it is NaN.
@@ -140,7 +140,7 @@ def logsumexp_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       temperature: the scale of differences that count, above 0.
       mean: whether to take the mean of the exponentials in place of their sum.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
@@ -224,7 +224,7 @@ def soft_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       temperature: the scale of differences that count, above 0.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         no element, and without harm if it is NaN.

@@ -57,7 +57,7 @@ def var_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       correction: 0, or 1 for the unbiased estimate from a sample.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         no element, and without harm if it is NaN.
@@ -134,7 +134,7 @@ def std_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       correction: 0, or 1 to divide by one less, as for a sample.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         no element, and without harm if it is NaN.

@@ -67,7 +67,7 @@ def sum_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         never added, and without harm if it is NaN.
       dtype: the dtype of the result, which elements are converted to before they are added; `None` is that
@@ -150,7 +150,7 @@ def avg_pool(
       ceil_mode: whether the output's size is rounded up, as PyTorch and ONNX do: a last window may
         overhang the end if it starts inside the input or its low padding.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       divisor_override: what to divide by in place of the count.
       where: a mask of bools that broadcasts to `inputs`; an element where it is `False` is as padding:
         never added, never counted, and without harm if it is NaN.

@@ -122,7 +122,7 @@ def avg_unpool(
       window_dilation: the step between the elements of a window along each spatial axis; `None` is 1.
       ceil_mode: whether the pool's size is rounded up, as PyTorch and ONNX do.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
-        once it is set aside.
+        once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       where: a mask of bools that broadcasts to `values`; a value where it is `False` is put nowhere.
 
     Returns:
