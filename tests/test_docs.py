@@ -308,6 +308,8 @@ def test_docstrings_are_translated(extension):
     assert translated("Of $x_i$ and `a|b`.") == "Of :math:`x_i` and ``a|b``."
     assert translated("The $k$th of `n`s") == "The :math:`k`\\ th of ``n``\\ s"
     assert translated("`jaxpool.max_pool`") == ":py:obj:`jaxpool.max_pool`"
+    address = "https://docs.jax.dev/en/latest/_autosummary/jax.numpy.mean.html"
+    assert translated("As `jnp.mean`.") == f"As `jnp.mean <{address}>`__."
     assert translated("a\n\n  $$ x,\n     y. $$\n\nb") == "a\n\n\n  .. math::\n\n     x, y.\n\n\nb"
 
 

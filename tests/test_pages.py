@@ -78,3 +78,18 @@ def test_the_network_of_the_tutorial_is_pytorch_s():
         exec(block, names)
     exec("convert({name: array.numpy() for name, array in theirs.state_dict().items()})", names)
     exec(check, names)
+
+
+def test_shapes_of_the_first_page_are_right():
+    (block,) = re.findall(
+        r"^```python\n(.*?)^```$", (DOCS / "index.md").read_text(encoding="utf-8"), re.M | re.S
+    )
+    names, said = {}, []
+    for line in block.splitlines():
+        code, _, comment = line.partition("  # ")
+        if code.endswith(".shape"):
+            said.append((str(eval(code, names)), comment))
+        else:
+            exec(code, names)
+    assert len(said) == 4
+    assert all(found == comment for found, comment in said), said

@@ -8,6 +8,12 @@ import jaxpool
 _MARKDOWN = re.compile(
     r"(?P<indent> *)\$\$(?P<block>.+?)\$\$|\$(?P<inline>.+?)\$|`(?P<code>[^`]+)`", re.DOTALL
 )
+# Where the documentation of others has a name.
+_ELSEWHERE = {
+    "flax.linen": "https://flax-linen.readthedocs.io/en/latest/api_reference/flax.linen/layers.html#flax.linen.{}",
+    "jnp": "https://docs.jax.dev/en/latest/_autosummary/jax.numpy.{}.html",
+    "torch.nn": "https://docs.pytorch.org/docs/stable/generated/torch.nn.{}.html",
+}
 _INDENTED = re.compile(r"(?<=\n\n)(?:    .*\n)+")
 
 
@@ -48,6 +54,8 @@ def _element(match):
         role = ":math:`" + match["inline"].replace("\n", " ") + "`"
     elif _is_documented(match["code"]):
         role = f":py:obj:`{match['code']}`"
+    elif url := _elsewhere(match["code"]):
+        role = f"`{match['code']} <{url}>`__"
     else:
         role = "``" + re.sub(r"\s+", " ", match["code"]) + "``"
     before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
@@ -58,3 +66,9 @@ def _element(match):
 def _is_documented(code):
     prefix, _, name = code.rpartition(".")
     return prefix == "jaxpool" and hasattr(jaxpool, name)
+
+
+def _elsewhere(code):
+    """The address of a name that others document; nothing for what is no such name."""
+    home, _, name = code.rpartition(".")
+    return _ELSEWHERE[home].format(name) if home in _ELSEWHERE and name.isidentifier() else ""
