@@ -19,12 +19,17 @@ from jaxpool._window import Window
 
 def as_array(name: str, value: Any) -> Array:
     """The argument as a JAX array; what is no array is an error, nested lists included."""
+    check_array(name, value)
+    return jnp.asarray(value)
+
+
+def check_array(name: str, value: Any) -> None:
+    """What is an array stays where it is."""
     if not hasattr(value, "shape") or not hasattr(value, "dtype"):
         raise TypeError(
             f"{name} must be an array, got {shown(value)} of type {type(value).__name__}; jnp.asarray makes "
             "arrays of numbers."
         )
-    return jnp.asarray(value)
 
 
 def as_real(name: str, value: Any) -> Array:

@@ -13,7 +13,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._arguments import as_integer, as_sequence
-from jaxpool._ops._arrays import as_array, as_number, as_real
+from jaxpool._ops._arrays import as_array, as_number, as_real, check_array
 from jaxpool._precision import accumulation_dtype
 
 # Shows how far a loop over the steps is, such as `tqdm.tqdm`.
@@ -223,8 +223,7 @@ def noise_robustness(
 
 
 def _checked_shape(inputs: Any) -> tuple[int, ...]:
-    if not hasattr(inputs, "shape") or not hasattr(inputs, "dtype"):
-        raise TypeError(f"inputs must be an array, got {inputs!r} of type {type(inputs).__name__}.")
+    check_array("inputs", inputs)
     if len(inputs.shape) < 3 or not inputs.shape[0]:
         raise ValueError(
             "inputs must have the shape (n, *spatial, channels), with at least one example, got "
