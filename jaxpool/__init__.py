@@ -37,7 +37,6 @@ from jaxpool._ops.quantized import global_quantized_avg_pool as global_quantized
 from jaxpool._ops.quantized import quantized_avg_pool as quantized_avg_pool
 from jaxpool._ops.random import fractional_avg_pool as fractional_avg_pool
 from jaxpool._ops.random import fractional_max_pool as fractional_max_pool
-from jaxpool._ops.random import stochastic_pool as stochastic_pool
 from jaxpool._ops.rank import median_pool as median_pool
 from jaxpool._ops.rank import quantile_pool as quantile_pool
 from jaxpool._ops.reduce_window import reduce_window as reduce_window
@@ -68,6 +67,7 @@ from jaxpool._ops.smooth import soft_pool as soft_pool
 from jaxpool._ops.spectral import spectral_pool as spectral_pool
 from jaxpool._ops.spread import std_pool as std_pool
 from jaxpool._ops.spread import var_pool as var_pool
+from jaxpool._ops.stochastic import stochastic_pool as stochastic_pool
 from jaxpool._ops.streaming import streaming as streaming
 from jaxpool._ops.sum_avg import avg_pool as avg_pool
 from jaxpool._ops.sum_avg import sum_pool as sum_pool
