@@ -19,7 +19,8 @@ Call = Callable[[], Any]
 
 
 # Of malloc.h.
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
+_AT_ONCE = 3 * 2**29  # bytes; less than the most that can be kept
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +46,12 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL("libc.so.6")
         libc.mallopt(_M_MMAP_MAX, 0)
         libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+        libc.mallopt(_M_ARENA_MAX, 1)  # another thread's own would give heaps of 64 MiB back
+        libc.malloc.restype = ctypes.c_void_p
+        memory = libc.malloc(ctypes.c_size_t(_AT_ONCE))
+        if memory:
+            ctypes.memset(memory, 1, _AT_ONCE)
+            libc.free(ctypes.c_void_p(memory))
 
 
 def medians(

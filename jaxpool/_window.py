@@ -303,13 +303,12 @@ class Window:
             n if isinstance(n, int) else 64 for n in shape[max(self.pooled, default=len(shape)) + 1 :]
         )
 
-    def by_axis(self, times: float) -> list[Window]:
+    def by_axis(self) -> list[Window]:
         """The window, or one along each axis, for what pools the results of the one before, innermost first.
 
-        That is where there are so many times as many cells as along the axes, or more than 64. On the CPU,
-        forward and backward in (16, 56, 56, 64) over the time of x + 1, at once and by axis: exponentials of
-        4x4/2 (1.3 times as many) take 25 and 30, of 5x5/2 (1.7) 85 and 35; norms of 5x5/2 9.0 and 11.9, of
-        5x5/1 (2.5) 15 and 17, of 7x7/1 (3.5) 29 and 22.
+        That is where there are three times as many cells as along the axes, or more than 64. On the CPU,
+        forward and backward in (16, 56, 56, 64) over the time of x + 1, at once and by axis: norms of 5x5/2
+        9.0 and 11.9, of 5x5/1 (2.5 times as many) 15 and 17, of 7x7/1 (3.5) 29 and 22.
         """
         if not self.pooled:
             return [self]
@@ -317,7 +316,7 @@ class Window:
         for axis in self.local.pooled.values():
             lines += axis.size * strides
             strides *= axis.stride
-        if self.whole or (self.taps <= 64 and self.taps < times * lines):
+        if self.whole or (self.taps <= 64 and self.taps < 3 * lines):
             return [self]
         return [self.only(d) for d in reversed(self.pooled)]
 

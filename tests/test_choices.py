@@ -81,23 +81,23 @@ CHOICES = [
         ((30, 37),),
         {"concatenate": 0, "optimization_barrier": 3},
     ),
-    # One axis after the other: exponentials with 1.6, norms and variances with 3 times as many cells as that
-    # takes, and all with more than 64 cells.
-    ("cpu", jaxpool.soft_pool, 2, ((3, 3),), {"exponential": 2 * 9}),
-    ("cpu", jaxpool.soft_pool, 2, ((3, 4),), {"exponential": 2 * (3 + 4)}),
-    ("cpu", jaxpool.soft_pool, 2, ((8, 8), (8, 8)), {"exponential": 2 * 64}),
-    ("cpu", jaxpool.soft_pool, 2, ((8, 9), (8, 9)), {"exponential": 2 * (8 + 9)}),
-    ("cpu", jaxpool.logsumexp_pool, 2, ((4, 4), (2, 2)), {"exponential": 16, "log": 1}),
-    ("cpu", jaxpool.logsumexp_pool, 2, ((5, 5), (2, 2)), {"exponential": 5 + 5, "log": 2}),
+    # Each element is weighed once, where one maximum serves all windows, or in each of its windows. One axis
+    # after the other with three times as many cells as that takes, or with more than 64.
+    ("cpu", jaxpool.soft_pool, 2, ((5, 7),), {"exponential": 2 * (35 + 2), "case": 2}),
+    ("cpu", jaxpool.soft_pool, 2, ((6, 6),), {"exponential": 2 * (6 + 2 + 6 + 2), "case": 4}),
+    ("cpu", jaxpool.soft_pool, 2, ((8, 8), (8, 8)), {"exponential": 2 * (64 + 2)}),
+    ("cpu", jaxpool.soft_pool, 2, ((8, 9), (8, 9)), {"exponential": 2 * (8 + 2 + 9 + 2)}),
+    ("cpu", jaxpool.logsumexp_pool, 2, ((5, 7),), {"exponential": 35 + 2, "log": 1}),
+    ("cpu", jaxpool.logsumexp_pool, 2, ((6, 6),), {"exponential": 6 + 2 + 6 + 2, "log": 2}),
     ("cpu", jaxpool.lp_pool, 2, ((5, 7),), {"sqrt": 1}),
     ("cpu", jaxpool.lp_pool, 2, ((6, 6),), {"sqrt": 2}),
     ("cpu", jaxpool.var_pool, 2, ((5, 7),), {"subtract": 35 + 1}),
     ("cpu", jaxpool.var_pool, 2, ((6, 6),), {"subtract": 6 + 6 + 1}),
     # Beyond 64 taps what cannot be done in stages gathers its windows, and reduces them.
-    ("cpu", _expectation, 2, ((8, 8),), {"divide": 2 * 64 + 1, "reduce": 0}),
-    ("cpu", _expectation, 2, ((5, 13),), {"divide": 2 + 1, "reduce": 2}),
-    ("cpu", _gradient_of(_expectation), 2, ((8, 8),), {"reduce": 0}),
-    ("cpu", _gradient_of(_expectation), 2, ((5, 13),), {"reduce": 5}),
+    ("cpu", _expectation, 2, ((8, 8),), {"divide": 2 * (64 + 2) + 1, "reduce": 4}),
+    ("cpu", _expectation, 2, ((5, 13),), {"divide": 2 * (1 + 2) + 1, "reduce": 2 + 4}),
+    ("cpu", _gradient_of(_expectation), 2, ((8, 8),), {"reduce": 5 * 2}),
+    ("cpu", _gradient_of(_expectation), 2, ((5, 13),), {"reduce": 5 + 5 * 2}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"scatter": 1, "gather": 0, "reduce": 0}),
     # Of an odd number of elements the median is one of them.

@@ -2,6 +2,7 @@
 
 import functools
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -277,3 +278,34 @@ def test_what_nothing_depends_on_receives_no_cotangent(name):
     assert isinstance(received, ad.Zero)
     assert received.aval.shape == first.shape
     assert rest == [None] * len(others)
+
+
+@pytest.mark.parametrize("apart", [20.0, 40.0, 100.0])  # 28 is as far as one maximum serves both parts
+@pytest.mark.parametrize(
+    "pool",
+    [
+        jaxpool.soft_pool,
+        jaxpool.logsumexp_pool,
+        lambda x, *window: jnp.log(jaxpool.lp_pool(jnp.exp(x / 2), *window)),
+        lambda x, *window: jnp.log(jaxpool.lp_pool(jnp.exp(x / 3), *window, p=3.0)),
+        lambda x, *window: jnp.log(jaxpool.stochastic_pool(None, jnp.exp(x), *window, deterministic=True)),
+    ],
+    ids=["soft", "logsumexp", "norm", "cubic norm", "expectation"],
+)
+def test_windows_that_are_far_apart(pool, apart):
+    inputs = jnp.asarray(np.random.RandomState(0).standard_normal((2, 8, 6, 3)) - 40, np.float32)
+    cotangent = jnp.asarray(np.random.RandomState(1).standard_normal((2, 4, 3, 3)), np.float32)
+
+    @jax.jit
+    def results(inputs, cotangent):
+        value, pull = jax.vjp(lambda x: pool(x, (2, 2), (2, 2)), inputs)
+        return value, *pull(cotangent)
+
+    far = inputs.at[:, 4:].add(apart)
+    together = results(far, cotangent)
+    halves = [
+        results(part, sent)
+        for part, sent in zip(jnp.split(far, 2, 1), jnp.split(cotangent, 2, 1), strict=True)
+    ]
+    alone = jax.tree.map(lambda *parts: jnp.concatenate(parts, 1), *halves)
+    chex.assert_trees_all_close(together, alone, rtol=3e-5, atol=1e-5)

@@ -6,6 +6,7 @@ The times are of one core and (16, 56, 56, 64) float32, where x + 1 takes 2.7 ms
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +19,7 @@ from jaxpool._lowering.positions import flat_places
 from jaxpool._lowering.repeat import repeat
 from jaxpool._lowering.stages import Stage, in_stages
 from jaxpool._lowering.sweep import PlacedBins
+from jaxpool._lowering.weights import Weight, times
 from jaxpool._lowering.whole import Whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
@@ -56,14 +58,17 @@ def _are_few(cotangent: Array, operand: Array) -> bool:
     return _can_write(operand) and operand.size >= 16 * cotangent.size
 
 
+_barrier = lax.optimization_barrier
+# The exponential of 28. Elements that are as far below their maximum still count in float32, and the
+# difference of two elements is rounded by 1e-6 at most.
+_LARGEST_RATIO = 2.0**40
+_Linear = Callable[[Array, Array, Array], Array]  # of values, the weights of elements, and windows' ratios
 irregular = _Irregular(folds.RUNS, most_taps=1, most_in_line=1)
 # XLA's own reduction by lax.max loses every NaN with jaxlib 0.12. One by comparisons takes 12 ms, and slices
 # 2.4 ms, where XLA's takes 1.7.
 whole = Whole(in_slices=8, repeat=repeat)
 
 gather = _passes.gather
-add_weighted = _passes.add_weighted
-spread_weighted = _passes.spread_weighted
 
 
 def select_value(operand: Array, window: Window, order: str) -> Array:
@@ -161,6 +166,62 @@ def add(operand: Array, window: Window, divisor: Divisor) -> Array:
 def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
     # A copy, where windows tile the array, takes three quarters of the time that phases take.
     return (native if window.tiles else _passes).spread(cotangent, window, divisor)
+
+
+def add_weighted(values: Array, operand: Array, statistic: Array, window: Window, weight: Weight) -> Array:
+    def by_window(values: Array, weights: Array, ratios: Array) -> Array:
+        return _passes.add_weighted(values, operand, statistic, window, weight)
+
+    def by_element(values: Array, weights: Array, ratios: Array) -> Array:
+        return ratios * add(times(values, weights), window, None)
+
+    return _by_common_statistic(by_window, by_element, values, operand, statistic, window, weight)
+
+
+def spread_weighted(
+    cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight
+) -> Array:
+    def by_window(cotangent: Array, weights: Array, ratios: Array) -> Array:
+        return _passes.spread_weighted(cotangent, operand, statistic, window, weight)
+
+    def by_element(cotangent: Array, weights: Array, ratios: Array) -> Array:
+        return times(spread(ratios * cotangent, window, None), weights)
+
+    return _by_common_statistic(by_window, by_element, cotangent, operand, statistic, window, weight)
+
+
+def _by_common_statistic(
+    by_window: _Linear,
+    by_element: _Linear,
+    values: Array,
+    operand: Array,
+    statistic: Array,
+    window: Window,
+    weight: Weight,
+) -> Array:
+    """Weighs each element once, against one statistic of all windows, where that serves.
+
+    It does where no ratio of a window to it is so large that elements which count in the window would be too
+    small. An exponential takes as long as ten sums. What depends on neither values nor branch is outside of
+    the condition, where XLA shares it between the sums of a program.
+    """
+    ratio = weight.ratio
+    if ratio is None or 0 in statistic.shape or native.partitioned.get():
+        return by_window(values, operand, statistic)
+    common = jnp.max(statistic)
+    ratios = _flat(lambda statistic: ratio(lax.full_like(statistic, common), statistic), statistic)
+    weights = _flat(lambda operand: weight(operand, lax.full_like(operand, common)), operand)
+    return lax.cond(jnp.max(ratios) <= _LARGEST_RATIO, by_element, by_window, values, weights, ratios)
+
+
+def _flat(function: Callable[[Array], Array], array: Array) -> Array:
+    """A function element by element, in one loop.
+
+    Loops over few channels are unrolled, and exponentials in them are no vectors: of (3, 31, 38, 33, 32) they
+    take 4.0 ms, not 1.2, and of (5, 912, 9, 8) 0.77 and not 0.11.
+    """
+    flat = _barrier(_barrier(array).reshape(array.size))
+    return _barrier(function(flat)).reshape(array.shape)
 
 
 def _stages(operand: Array, window: Window, most_in_line: int | None) -> list[Stage]:

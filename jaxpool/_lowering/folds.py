@@ -19,13 +19,11 @@ from jaxpool._lowering import order as ordering
 from jaxpool._lowering.divisors import divide, is_uniform
 from jaxpool._lowering.stages import Stage
 from jaxpool._lowering.sweep import Block, Reading, Source, over_cells, over_windows
+from jaxpool._lowering.weights import Weight, weighted
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 
 _barrier = lax.optimization_barrier
-
-# A function of an element and of its window's statistic, element by element.
-Weight = Callable[[Array, Array], Array]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -256,12 +254,6 @@ def spread_weighted(
 
     sources = Source(cotangent), style.source(statistic, 0, masked=False)
     return _barrier(over_cells(received, window, *sources, reading=style.reading))
-
-
-def weighted(weight: Weight, value: Array, element: Array, statistic: Array) -> Array:
-    """A value times its weight. What is 0 stays so, whatever its weight: padding has none."""
-    zero = lax.full_like(value, 0)
-    return lax.select(lax.eq(value, zero), zero, lax.mul(weight(element, statistic), value))
 
 
 def _keep(total: Array) -> Array:

@@ -14,6 +14,7 @@ from jax import Array
 
 from jaxpool._lowering import folds, native
 from jaxpool._lowering.passes import Passes
+from jaxpool._lowering.weights import Weight
 from jaxpool._lowering.whole import Whole
 from jaxpool._window import Divisor, Window
 
@@ -102,14 +103,12 @@ def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
     )
 
 
-def add_weighted(
-    values: Array, operand: Array, statistic: Array, window: Window, weight: folds.Weight
-) -> Array:
+def add_weighted(values: Array, operand: Array, statistic: Array, window: Window, weight: Weight) -> Array:
     return _passes_over_windows(operand, window).add_weighted(values, operand, statistic, window, weight)
 
 
 def spread_weighted(
-    cotangent: Array, operand: Array, statistic: Array, window: Window, weight: folds.Weight
+    cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight
 ) -> Array:
     return _passes(window).spread_weighted(cotangent, operand, statistic, window, weight)
 
@@ -127,7 +126,7 @@ class _Whole(Whole):
         return _where_few(operand, window).add(operand, window, divisor)
 
     def add_weighted(
-        self, values: Array, operand: Array, statistic: Array, window: Window, weight: folds.Weight
+        self, values: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
         return _where_few(operand, window).add_weighted(values, operand, statistic, window, weight)
 

@@ -9,6 +9,7 @@ from jax import Array
 from jaxpool._lowering import folds, unfold
 from jaxpool._lowering.order import BY_INDEX
 from jaxpool._lowering.stages import Stage, in_stages
+from jaxpool._lowering.weights import Weight
 from jaxpool._window import Divisor, Window
 
 # What cannot be done in stages is an expression for each tap: with more, a program takes long to compile.
@@ -55,14 +56,14 @@ class Passes:
         return folds.spread(cotangent, window, self._sum_stages(window), divisor, self.style)
 
     def add_weighted(
-        self, values: Array, operand: Array, statistic: Array, window: Window, weight: folds.Weight
+        self, values: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
         if window.taps > _MOST_AT_ONCE:
             return unfold.add_weighted(values, operand, statistic, window, weight)
         return folds.add_weighted(values, operand, statistic, window, weight, self.style)
 
     def spread_weighted(
-        self, cotangent: Array, operand: Array, statistic: Array, window: Window, weight: folds.Weight
+        self, cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
         if window.taps > _MOST_AT_ONCE:
             return unfold.spread_weighted(cotangent, operand, statistic, window, weight)

@@ -14,8 +14,8 @@ import numpy as np
 from jax import Array, lax
 
 from jaxpool._lowering.divisors import divide, is_uniform, taps_before, uniform_divisor
-from jaxpool._lowering.folds import Weight
 from jaxpool._lowering.order import BY_INDEX, identity
+from jaxpool._lowering.weights import Weight
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 

@@ -14,10 +14,10 @@ import numpy as np
 from jax import Array, lax
 
 from jaxpool._lowering import order as ordering
-from jaxpool._lowering.folds import Weight, weighted
 from jaxpool._lowering.positions import take
 from jaxpool._lowering.sweep import PlacedBins
 from jaxpool._lowering.tables import Table, cells_of_windows, windows_of_cells
+from jaxpool._lowering.weights import Weight, weighted
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Axis, Window
 

@@ -12,8 +12,8 @@ from jax import Array, lax
 
 from jaxpool._lowering import order as ordering
 from jaxpool._lowering.divisors import divide
-from jaxpool._lowering.folds import Weight, weighted
 from jaxpool._lowering.native import partitioned
+from jaxpool._lowering.weights import Weight, weighted
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 

@@ -15,8 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxpool._lowering.folds import Weight
-from jaxpool._lowering.settle import settle
+from jaxpool._lowering.weights import Weight
 from jaxpool._ops._arrays import as_number
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.select import select
@@ -54,7 +53,7 @@ def lp_norm(inputs: Array, window: Window, p: float) -> Array:
     norms = inputs.astype(accumulation_dtype(inputs.dtype))
     if p == math.inf:
         return _largest_magnitude(norms, window)
-    for part in window.by_axis(3):
+    for part in window.by_axis():
         norms = _lp_norm(norms, part, p)
     return norms
 
@@ -63,19 +62,18 @@ def _lp_norm(wide: Array, window: Window, p: float) -> Array:
     largest = lax.stop_gradient(select(jnp.abs(wide), window, "max"))
     if p == 2:  # of which a power of two is near enough, and dividing by it is exact
         info = jnp.finfo(wide.dtype)
-        scale = lax.reduce_precision(largest, info.nexp, 0)
-        scale = lax.clamp(info.tiny, scale, 1 / info.tiny)
-        weight, statistic, root = _square, 1 / scale, lax.sqrt
+        scale = lax.clamp(info.tiny, as_scale(lax.reduce_precision(largest, info.nexp, 0)), 1 / info.tiny)
+        weight, root = _SQUARE, lax.sqrt
     else:
         scale = as_scale(largest)
-        weight, statistic, root = power(p), scale, lambda total: jnp.power(total, 1 / p)
-    total = weighted_sum(lax.full_like(wide, 1), wide, statistic, window, weight)
+        weight, root = power(p), lambda total: jnp.power(total, 1 / p)
+    total = weighted_sum(lax.full_like(wide, 1), wide, scale, window, weight)
     return jnp.where(total == 0, lax.full_like(total, 0), scale * root(or_one(total)))
 
 
 def logsumexp(wide: Array, window: Window, temperature: float, counts: Array | None) -> Array:
     """Smooth maxima of windows; of means where there are counts."""
-    *inner, last = window.by_axis(1.6)
+    *inner, last = window.by_axis()
     for part in inner:
         wide = logarithm(*_exponentials(wide, part, temperature), temperature)
     total, reference = _exponentials(wide, last, temperature)
@@ -106,13 +104,10 @@ def logarithm(total: Array, reference: Array, temperature: float) -> Array:
 
 def softmax_average(values: Array, logits: Array, window: Window, temperature: float = 1.0) -> Array:
     """Averages of windows, weighted by exponentials of the logits."""
-    parts = window.by_axis(1.6)
+    parts = window.by_axis()
     for part in parts:
         total, reference = _exponentials(logits, part, temperature)
-        # Else XLA:CPU has the two share the weight of each tap as an array: for 5x5 taps 364 kernels in place
-        # of 4, which compile for three times as long.
-        apart = settle(reference)
-        values = weighted_sum(values, logits, apart, part, exponential(temperature)) / or_one(total)
+        values = weighted_sum(values, logits, reference, part, exponential(temperature)) / or_one(total)
         if part is not parts[-1]:
             logits = logarithm(total, reference, temperature)
     return values
@@ -125,12 +120,14 @@ def exponential(temperature: float) -> Weight:
     def weight(element: Array, largest: Array) -> Array:
         return lax.exp(lax.div(lax.sub(element, largest), lax.full_like(element, temperature)))
 
-    return weight
+    return Weight(weight, ratio=weight)
 
 
-def _square(element: Array, reciprocal: Array) -> Array:
-    scaled = element * reciprocal
-    return scaled * scaled
+def _square(element: Array, scale: Array) -> Array:
+    return lax.square(element / scale)
+
+
+_SQUARE = Weight(_square, ratio=_square)
 
 
 @functools.cache
@@ -142,7 +139,7 @@ def power(p: float) -> Weight:
         ratio = jnp.abs(jnp.where(nonzero, element, largest)) / largest
         return jnp.where(nonzero, ratio**p, lax.full_like(ratio, 0))
 
-    return weight
+    return Weight(weight, ratio=weight)
 
 
 def or_one(total: Array) -> Array:

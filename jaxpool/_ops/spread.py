@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from jaxpool._elsewhere import public
 from jaxpool._lowering.divisors import cell_counts
+from jaxpool._lowering.weights import Weight
 from jaxpool._ops._arrays import along_pooled, as_mask, as_real, masked
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.sum import weighted_sum, window_sum
@@ -215,11 +216,11 @@ def moments(inputs: Array, window: Window, mask: Array | None, correction: int) 
 def _spread(wide: Array, window: Window) -> tuple[Array, Array, Array]:
     """The number of elements, their mean, and the sum of their squared deviations."""
     mean, total, counts = wide, lax.full_like(wide, 0), jnp.ones((1,) * wide.ndim, wide.dtype)
-    for part in window.by_axis(3):
+    for part in window.by_axis():
         # What lies within is as far from its own mean as it was, and this from that of all.
         within, inner = total, mean
         mean = window_sum(inner, part, "elements")
-        total = weighted_sum(lax.full_like(inner, 1), inner, mean, part, squared_deviation)
+        total = weighted_sum(lax.full_like(inner, 1), inner, mean, part, SQUARED_DEVIATION)
         if inner is not wide:
             total = window_sum(within, part) + counts * total
         counts *= cell_counts(part, "elements", wide.dtype)
@@ -230,13 +231,12 @@ def _valid_spread(wide: Array, window: Window, valid: Array) -> tuple[Array, Arr
     """The same of the valid elements; the others are 0."""
     total, counts = lax.full_like(wide, 0), valid.astype(wide.dtype)
     mean = wide
-    for part in window.by_axis(3):
+    for part in window.by_axis():
         within, inner, weights = total, mean, jnp.broadcast_to(counts, mean.shape)
         counts = window_sum(counts, part)
         mean = window_sum(weights * inner, part) / jnp.maximum(counts, 1)
-        total = window_sum(within, part) + weighted_sum(weights, inner, mean, part, squared_deviation)
+        total = window_sum(within, part) + weighted_sum(weights, inner, mean, part, SQUARED_DEVIATION)
     return counts, mean, total
 
 
-def squared_deviation(element: Array, mean: Array) -> Array:
-    return lax.square(lax.sub(element, mean))
+SQUARED_DEVIATION = Weight(lambda element, mean: lax.square(lax.sub(element, mean)))

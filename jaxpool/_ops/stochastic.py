@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxpool._elsewhere import public
 from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
+from jaxpool._lowering.weights import Weight
 from jaxpool._ops._arrays import as_bool, as_mask, as_real, masked
 from jaxpool._ops._smooth import as_scale, or_one
 from jaxpool._ops.random import as_key
@@ -138,10 +139,9 @@ def _expected(inputs: Array, window: Window, mask: Array | None) -> Array:
     positive = jnp.where(wide <= 0, lax.full_like(wide, 0), wide)
     largest = lax.stop_gradient(select_with_index(positive, window, "max")[0])
     largest = as_scale(largest)
-    total = weighted_sum(lax.full_like(wide, 1), positive, largest, window, _relative_size)
-    product = weighted_sum(positive, positive, largest, window, _relative_size)
+    total = weighted_sum(lax.full_like(wide, 1), positive, largest, window, _RELATIVE_SIZE)
+    product = weighted_sum(positive, positive, largest, window, _RELATIVE_SIZE)
     return (product / or_one(total)).astype(inputs.dtype)
 
 
-def _relative_size(element: Array, largest: Array) -> Array:
-    return element / largest
+_RELATIVE_SIZE = Weight(lax.div, ratio=lax.div)

@@ -15,14 +15,12 @@ with the derivative of g for a weight, so that any order of either mode keeps x,
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
-import jax
-from jax import Array, lax
+from jax import Array
 from jax.interpreters import ad
 
-from jaxpool._lowering.folds import Weight
+from jaxpool._lowering.weights import Weight
 from jaxpool._primitives._define import check_sharding, define, define_jvp
 from jaxpool._window import Divisor, Window
 
@@ -102,37 +100,20 @@ def _weighted(primitive, transpose, in_operand, in_statistic):
     ad.primitive_transposes[primitive] = transpose_rule
 
 
-@functools.cache
-def _derivative(weight: Weight, argument: int) -> Weight:
-    """The derivative of a weight by the element (0) or the statistic (1)."""
-
-    def derivative(element: Array, statistic: Array) -> Array:
-        arguments = [element, statistic]
-
-        def along(x):
-            arguments[argument] = x
-            return weight(*arguments)
-
-        x = (element, statistic)[argument]
-        return jax.jvp(along, (x,), (lax.full_like(x, 1),))[1]
-
-    return derivative
-
-
 def _add_in_operand(tangent, values, *others, window, weight):
-    return add_weighted_p.bind(values * tangent, *others, window=window, weight=_derivative(weight, 0))
+    return add_weighted_p.bind(values * tangent, *others, window=window, weight=weight.derivative(0))
 
 
 def _add_in_statistic(tangent, *operands, window, weight):
-    return tangent * add_weighted_p.bind(*operands, window=window, weight=_derivative(weight, 1))
+    return tangent * add_weighted_p.bind(*operands, window=window, weight=weight.derivative(1))
 
 
 def _spread_in_operand(tangent, *operands, window, weight):
-    return tangent * spread_weighted_p.bind(*operands, window=window, weight=_derivative(weight, 0))
+    return tangent * spread_weighted_p.bind(*operands, window=window, weight=weight.derivative(0))
 
 
 def _spread_in_statistic(tangent, cotangent, *others, window, weight):
-    return spread_weighted_p.bind(cotangent * tangent, *others, window=window, weight=_derivative(weight, 1))
+    return spread_weighted_p.bind(cotangent * tangent, *others, window=window, weight=weight.derivative(1))
 
 
 _linear(add_p, spread_p)
