@@ -87,7 +87,8 @@ class Axis:
 
     def first_taps(self) -> np.ndarray:
         """The first tap of each window that is an element and not padding; 0 where none is."""
-        return np.argmax(self.holds(), axis=1)
+        starts = np.arange(self.windows) * self.stride - self.low
+        return np.where(self.element_counts() > 0, np.maximum(-(starts // self.dilation), 0), 0)
 
     @property
     def asked(self) -> tuple[int, int]:

@@ -51,7 +51,11 @@ CHOICES = [
     ("cpu", jaxpool.max_pool, 1, ((2, 2),), {"maximum": 3}),
     ("cpu", jaxpool.sum_pool, 16, ((3, 3),), {"add": 8}),
     ("cpu", jaxpool.sum_pool, 16, ((2, 5),), {"add": 1 + 4}),
-    ("cpu", jaxpool.sum_pool, 16, ((9, 2),), {"add": 8 + 1}),
+    ("cpu", jaxpool.sum_pool, 16, ((8, 2),), {"add": 7 + 1}),
+    ("cpu", jaxpool.sum_pool, 16, ((9, 2),), {"add": 2 + 2 + 1}),
+    ("cpu", jaxpool.sum_pool, 16, ((11, 2),), {"add": 10 + 1}),  # which no windows of one size divide
+    # Small windows start where large ones do: 12 cells with stride 3 are four windows of three.
+    ("cpu", jaxpool.max_pool, 1, ((12,), (3,)), {"maximum": 2 + 3}),
     ("cpu", jaxpool.max_pool, 16, ((3, 3), (2, 2), "SAME"), {"maximum": 21, "pad": 0, "concatenate": 3}),
     ("cpu", jaxpool.max_pool, 1, ((3, 3), (2, 2), "SAME"), {"maximum": 5, "pad": 1, "concatenate": 1}),
     ("cpu", jaxpool.max_pool, 1, ((9, 4), (1, 1), "SAME"), {"maximum": 9, "optimization_barrier": 3}),
@@ -300,12 +304,28 @@ def test_no_table_is_as_large_as_the_array(shape, gathers):
     assert _operations("cuda", function, inputs, ["gather"]) == {"gather": 2 * gathers}
 
 
+@pytest.mark.parametrize("windows", [8, 9])
+@pytest.mark.parametrize("name", ["max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool"])
+def test_programs_do_not_grow_with_large_windows(name, windows):
+    """Of more than 64 cells that few windows share, which are laid out along an axis of their own."""
+
+    def lines(length):
+        size = length // windows
+        arguments = ((windows,),) if name.startswith("adaptive") else ((size + 3,), (size,))
+        results = jax.jit(
+            lambda x: jax.value_and_grad(lambda x: getattr(jaxpool, name)(x, *arguments).sum())(x)
+        )
+        return len(results.lower(np.zeros((length, 1), np.float32)).as_text().splitlines())
+
+    assert lines(80_000) < 1.3 * lines(8_000)
+
+
 def test_a_stage_ends_before_the_next_one_begins():
     """Else XLA would compute the first one anew for each tap of the second."""
     inputs = np.zeros((1, 40, 40, 16), np.float32)
     lowered = jax.jit(lambda x: jaxpool.sum_pool(x, (9, 2))).trace(inputs).lower(lowering_platforms=("cpu",))
     names = re.findall(r"stablehlo\.(add|optimization_barrier)(?!\w)", lowered.as_text())
-    assert names == ["add", "optimization_barrier", *8 * ["add"], "optimization_barrier"]
+    assert names == ["add", "optimization_barrier", *2 * ["add", "add", "optimization_barrier"]]
 
 
 def test_taps_are_slices_where_xla_splits_arrays():

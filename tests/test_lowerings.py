@@ -309,3 +309,52 @@ def test_windows_that_are_far_apart(pool, apart):
     ]
     alone = jax.tree.map(lambda *parts: jnp.concatenate(parts, 1), *halves)
     chex.assert_trees_all_close(together, alone, rtol=3e-5, atol=1e-5)
+
+
+def _pools_of_large_windows(shape):
+    """All that a maximum and an average do along an axis of large windows, regular and adaptive."""
+    values = np.float32([-np.inf, -1, 0, 1, 2, 2, np.inf, np.nan])
+    inputs = np.random.RandomState(0).choice(values, shape, p=[0.3, 0.2, 0.1, 0.1, 0.1, 0.1, 0.05, 0.05])
+    inputs = inputs.astype(np.float32)
+    finite = jnp.nan_to_num(inputs, posinf=3.0, neginf=-3.0)
+
+    def weigh(results):
+        return jnp.sum(results * np.random.RandomState(1).randint(-3, 4, results.shape).astype(np.float32))
+
+    def run(name, *arguments, **options):
+        largest = functools.partial(getattr(jaxpool, name.format("max")), **options)
+        average = functools.partial(getattr(jaxpool, name.format("avg")), **options)
+
+        def results(inputs, finite):
+            yield largest(inputs, *arguments)
+            yield largest(inputs, *arguments, return_indices=True)
+            yield average(finite, *arguments)
+            yield jax.jvp(lambda x: largest(x, *arguments), (finite,), (2 * finite,))
+            for pool in (largest, average):
+                yield jax.grad(lambda x, pool=pool: weigh(pool(x, *arguments)))(finite)
+
+        return jax.jit(lambda *arrays: list(results(*arrays)))(inputs, finite)
+
+    sizes = [
+        (7, 7, 1, 0),
+        (5, 8, 1, 3),
+        (9, 6, 1, 4),
+        (3, 9, 3, 5),
+        (6, 4, 1, 2),
+    ]  # stride, dilation, padding
+    for size, stride, dilation, pad in sizes:
+        windows = (size, 2), (stride, 1), ((pad, pad), (0, 1))
+        yield run("{}_pool", *windows, window_dilation=(dilation, 1))
+    for outputs in (2, 3, 5):
+        yield run("adaptive_{}_pool", (outputs, 2))
+
+
+def test_large_windows_that_are_laid_out(monkeypatch):
+    shape = (2, 31, 5, 2)
+    expected = list(_pools_of_large_windows(shape))
+    jax.clear_caches()
+    monkeypatch.setattr(cpu, "_LARGE", 2)
+    found = list(_pools_of_large_windows(shape))
+    jax.clear_caches()
+    chex.assert_trees_all_close(found, expected, rtol=1e-6, atol=1e-5)
+    _equal([results[:2] for results in found], [results[:2] for results in expected])

@@ -24,6 +24,7 @@ from jax import Array
 from jaxpool._lowering import cpu, gpu, native, shards, tpu
 from jaxpool._lowering.folds import GATHERED, PADDED, RUNS
 from jaxpool._lowering.passes import Passes
+from jaxpool._lowering.stages import up_to
 from jaxpool._lowering.sweep import PlacedBins
 from jaxpool._window import Window
 
@@ -32,12 +33,12 @@ PLATFORMS = {None: cpu, "cuda": gpu, "rocm": gpu, "tpu": tpu}
 
 TECHNIQUES = {
     "native": native,
-    "runs": Passes(RUNS, most_taps=sys.maxsize, most_in_line=sys.maxsize),
-    "runs in stages": Passes(RUNS, most_taps=1, most_in_line=2),
-    "padded": Passes(PADDED, most_taps=sys.maxsize, most_in_line=sys.maxsize),
-    "padded in stages": Passes(PADDED, most_taps=1, most_in_line=2),
-    "gathered": Passes(GATHERED, most_taps=sys.maxsize, most_in_line=sys.maxsize),
-    "gathered in stages": Passes(GATHERED, most_taps=1, most_in_line=2),
+    "runs": Passes(RUNS, most_taps=sys.maxsize, in_one=None),
+    "runs in stages": Passes(RUNS, most_taps=1, in_one=up_to(2)),
+    "padded": Passes(PADDED, most_taps=sys.maxsize, in_one=None),
+    "padded in stages": Passes(PADDED, most_taps=1, in_one=up_to(2)),
+    "gathered": Passes(GATHERED, most_taps=sys.maxsize, in_one=None),
+    "gathered in stages": Passes(GATHERED, most_taps=1, in_one=up_to(2)),
 }
 _forced: list[str] = []
 

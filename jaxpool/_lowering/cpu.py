@@ -14,10 +14,11 @@ from jax import Array, lax
 
 from jaxpool._lowering import folds, native
 from jaxpool._lowering import order as ordering
+from jaxpool._lowering.blocks import Blocks, can_lay_out
 from jaxpool._lowering.passes import Passes
 from jaxpool._lowering.positions import flat_places
 from jaxpool._lowering.repeat import repeat
-from jaxpool._lowering.stages import Stage, in_stages
+from jaxpool._lowering.stages import InOne, Stage, in_stages, unless_cheaper, up_to
 from jaxpool._lowering.sweep import PlacedBins
 from jaxpool._lowering.weights import Weight, times
 from jaxpool._lowering.whole import Whole
@@ -27,18 +28,37 @@ from jaxpool._window import Divisor, Window
 # Up to 3x3 taps in one pass run at the speed of memory: 3.0 ms, where two passes take 5.7. 5x5 taps take 8.4
 # ms and 1.5 s to compile, two passes 5.8 ms and 0.3 s. Along one axis, 13 taps in two passes of four take as
 # long as in one pass, and 31 taps half as long.
-_passes = Passes(folds.RUNS, most_taps=9, most_in_line=8)
+_passes = Passes(folds.RUNS, most_taps=9, in_one=unless_cheaper(2))
 # XLA does not vectorise loops over so few channels along two axes at once: 3x3/2 takes 5.1 ms, not 2.8.
 _FEW = 16
+# So many cells along an axis are an expression each.
+_LARGE = 64
 
 
 class _Irregular(Passes):
     """Windows that start anywhere, one axis at a time: along both at once, more would be gathered."""
 
+    def select_value(self, operand: Array, window: Window, order: str) -> Array:
+        if _are_large(window):
+            return _blocks.select_value(operand, window, order)
+        return super().select_value(operand, window, order)
+
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
+        if _are_large(window):
+            return _blocks.select(operand, window, order)
         if not _are_shared(window):
             return super().select(operand, window, order)
         return folds.select(operand, window, self._stages(window), order, self.style)
+
+    def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
+        if _are_large(window) and _can_write(operand):
+            return _read(tangent, index, window)
+        return super().gather(tangent, index, operand, window, order)
+
+    def add(self, operand: Array, window: Window, divisor: Divisor) -> Array:
+        if _are_large(window):
+            return _blocks.add(operand, window, divisor)
+        return super().add(operand, window, divisor)
 
     def scatter(self, cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
         # Where each channel has windows of its own, loops over those of a cell are no vectors: 210 ms for 40.
@@ -53,6 +73,20 @@ def _are_shared(window: Window) -> bool:
     return all(window.pooled[d].starts.size == window.pooled[d].windows for d in window.bins)
 
 
+def _are_large(window: Window) -> bool:
+    """Whether windows have so many cells along an axis that they are laid out."""
+    return not native.partitioned.get() and any(
+        axis.size > _LARGE and can_lay_out(axis) for axis in window.pooled.values()
+    )
+
+
+def _have_many_phases(window: Window) -> bool:
+    """Whether windows are so far apart that the cells of each phase would be too many loops."""
+    return not native.partitioned.get() and any(
+        axis.stride > _LARGE and can_lay_out(axis) for axis in window.pooled.values()
+    )
+
+
 def _are_few(cotangent: Array, operand: Array) -> bool:
     """Whether there are so few windows that to write for each of them takes no time."""
     return _can_write(operand) and operand.size >= 16 * cotangent.size
@@ -63,23 +97,32 @@ _barrier = lax.optimization_barrier
 # difference of two elements is rounded by 1e-6 at most.
 _LARGEST_RATIO = 2.0**40
 _Linear = Callable[[Array, Array, Array], Array]  # of values, the weights of elements, and windows' ratios
-irregular = _Irregular(folds.RUNS, most_taps=1, most_in_line=1)
+irregular = _Irregular(folds.RUNS, most_taps=1, in_one=up_to(1))
 # XLA's own reduction by lax.max loses every NaN with jaxlib 0.12. One by comparisons takes 12 ms, and slices
 # 2.4 ms, where XLA's takes 1.7.
 whole = Whole(in_slices=8, repeat=repeat)
-
-gather = _passes.gather
+_blocks = Blocks(whole)
 
 
 def select_value(operand: Array, window: Window, order: str) -> Array:
-    return folds.select_value(operand, _stages(operand, window, _passes.most_in_line), order, folds.RUNS)
+    if _are_large(window):
+        return _blocks.select_value(operand, window, order)
+    return folds.select_value(operand, _stages(operand, window), order, folds.RUNS)
 
 
 def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-    value_stages = _stages(operand, window, _passes.most_in_line)
+    if _are_large(window):
+        return _blocks.select(operand, window, order)
+    value_stages = _stages(operand, window)
     most_taps = 4 if 1 < window.inner(operand.shape) < _FEW else _passes.most_taps
-    stages = in_stages(window, most_taps, _passes.most_in_line)
+    stages = in_stages(window, most_taps, _in_one(operand, window))
     return folds.select(operand, window, stages, order, folds.RUNS, value_stages=value_stages)
+
+
+def gather(tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
+    if _are_large(window) and _can_write(operand):
+        return _read(tangent, index, window)
+    return _passes.gather(tangent, index, operand, window, order)
 
 
 def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
@@ -100,6 +143,8 @@ def _is_faster_to_write(operand: Array, window: Window) -> bool:
     """
     if not _can_write(operand):
         return False
+    if _are_large(window) or _have_many_phases(window):
+        return True
     apart = math.prod(axis.stride for axis in window.pooled.values())
     covering = _covering(window)
     inner = window.inner(operand.shape)
@@ -128,7 +173,35 @@ def _covering(window: Window) -> int:
 
 def _write(cotangent: Array, index: Array, operand: Array, window: Window) -> Array:
     """Adds what comes from each window to where it selected: one after the other, always in that order."""
-    positions = {}
+    places, some = _selected_places(index, window, operand.shape)
+    if some is not None:
+        cotangent = lax.select(some, cotangent, lax.full_like(cotangent, 0))
+    covering, dtype = _covering(window), cotangent.dtype
+    slow = dtype == jnp.bfloat16
+    if covering > 2 or (covering == 2 and slow):  # two numbers add up to the same, rounded once
+        cotangent = cotangent.astype(accumulation_dtype(dtype))
+    elif covering == 1 and ordering.has_keys(dtype) and (slow or operand.size <= 16 * cotangent.size):
+        # Nothing is added but to zero, so it may as well be integers: for 2x2x2 of (4, 128, 64, 64) without
+        # channels, bfloat16 takes 2.4 ms and not 8.7, float16 1.6 and not 2.9. To see them as numbers again
+        # is one more pass, which float16 gains by up to 4x4: 0.7 ms and not 0.9, but 4x5 loses a tenth.
+        cotangent = lax.bitcast_convert_type(cotangent, np.uint16)
+    received = jnp.zeros(operand.size, cotangent.dtype).at[places].add(cotangent, mode="drop")
+    received = received.reshape(operand.shape)
+    if received.dtype == np.uint16:
+        return lax.bitcast_convert_type(received, dtype)
+    return received.astype(dtype)
+
+
+def _read(tangent: Array, index: Array, window: Window) -> Array:
+    """The element that each window selected; 0 of a window of padding."""
+    places, some = _selected_places(index, window, tangent.shape)
+    picked = tangent.reshape(tangent.size).at[places].get(mode="clip")
+    return picked if some is None else lax.select(some, picked, lax.full_like(picked, 0))
+
+
+def _selected_places(index: Array, window: Window, shape: tuple[int, ...]) -> tuple[Array, Array | None]:
+    """Where in the flat array each window selected, and which windows have elements, if not all."""
+    positions, some = {}, None
     for d, stride in window.tap_strides.items():
         axis = window.pooled[d]
         tap = lax.div(index.astype(np.int32), lax.full_like(index, stride, np.int32))
@@ -139,33 +212,26 @@ def _write(cotangent: Array, index: Array, operand: Array, window: Window) -> Ar
         starts = np.arange(axis.windows, dtype=np.int32) * axis.stride - axis.low
         positions[d] = lax.broadcast_in_dim(starts, tap.shape, (d,)) + tap * axis.dilation
         if not (counts := axis.element_counts()).all():  # a window of padding selects nothing
-            some = lax.broadcast_in_dim(counts > 0, tap.shape, (d,))
-            cotangent = lax.select(some, cotangent, lax.full_like(cotangent, 0))
+            here = lax.broadcast_in_dim(counts > 0, tap.shape, (d,))
+            some = here if some is None else some & here
             positions[d] = lax.clamp(np.int32(0), positions[d], np.int32(axis.length - 1))
-    covering, dtype = _covering(window), cotangent.dtype
-    slow = dtype == jnp.bfloat16
-    if covering > 2 or (covering == 2 and slow):  # two numbers add up to the same, rounded once
-        cotangent = cotangent.astype(accumulation_dtype(dtype))
-    elif covering == 1 and ordering.has_keys(dtype) and (slow or operand.size <= 16 * cotangent.size):
-        # Nothing is added but to zero, so it may as well be integers: for 2x2x2 of (4, 128, 64, 64) without
-        # channels, bfloat16 takes 2.4 ms and not 8.7, float16 1.6 and not 2.9. To see them as numbers again
-        # is one more pass, which float16 gains by up to 4x4: 0.7 ms and not 0.9, but 4x5 loses a tenth.
-        cotangent = lax.bitcast_convert_type(cotangent, np.uint16)
-    places = flat_places(operand.shape, positions)
-    received = jnp.zeros(operand.size, cotangent.dtype).at[places].add(cotangent, mode="drop")
-    received = received.reshape(operand.shape)
-    if received.dtype == np.uint16:
-        return lax.bitcast_convert_type(received, dtype)
-    return received.astype(dtype)
+    return flat_places(shape, positions), some
 
 
 def add(operand: Array, window: Window, divisor: Divisor) -> Array:
-    return folds.add(operand, window, _stages(operand, window, None), divisor, folds.RUNS)
+    if _are_large(window):
+        return _blocks.add(operand, window, divisor)
+    return folds.add(operand, window, _stages(operand, window, disjoint=True), divisor, folds.RUNS)
 
 
 def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
     # A copy, where windows tile the array, takes three quarters of the time that phases take.
-    return (native if window.tiles else _passes).spread(cotangent, window, divisor)
+    if _have_many_phases(window):
+        return _blocks.spread(cotangent, window, divisor)
+    if window.tiles:
+        return native.spread(cotangent, window, divisor)
+    stages = in_stages(window, _passes.most_taps, _in_one(cotangent, window, disjoint=True), disjoint=True)
+    return folds.spread(cotangent, window, stages, divisor, folds.RUNS)
 
 
 def add_weighted(values: Array, operand: Array, statistic: Array, window: Window, weight: Weight) -> Array:
@@ -224,12 +290,21 @@ def _flat(function: Callable[[Array], Array], array: Array) -> Array:
     return _barrier(function(flat)).reshape(array.shape)
 
 
-def _stages(operand: Array, window: Window, most_in_line: int | None) -> list[Stage]:
+def _stages(operand: Array, window: Window, *, disjoint: bool = False) -> list[Stage]:
     """The stages of a value alone, whose axes may come in any order."""
-    inner = window.inner(operand.shape)
+    inner, in_one = window.inner(operand.shape), _in_one(operand, window, disjoint=disjoint)
     if inner == 1:
         # The last axis in a pass of its own, which the one before has padded: 3x3/2 takes 2.9 ms, not 5.9.
-        return in_stages(window, 4, most_in_line, outermost_first=True, pad_early=True)
+        return in_stages(window, 4, in_one, disjoint=disjoint, outermost_first=True, pad_early=True)
     if inner < _FEW:
-        return in_stages(window, 4, most_in_line)
-    return in_stages(window, _passes.most_taps, most_in_line, pad_early=True)
+        return in_stages(window, 4, in_one, disjoint=disjoint)
+    return in_stages(window, _passes.most_taps, in_one, disjoint=disjoint, pad_early=True)
+
+
+def _in_one(operand: Array, window: Window, *, disjoint: bool = False) -> InOne:
+    """A second pass along an axis is soon worth it where cells in a loop are no vectors.
+
+    Forward and backward of 9/3 in (4, 100000, 3) take 1.4 ms and not 2.8, of 9x9/1 in (8, 56, 56, 64) 7.5 and
+    not 10.9, but of 13/4 in (8, 40000, 16) 6.9 and not 4.0.
+    """
+    return unless_cheaper(1 if window.inner(operand.shape) < _FEW else 2, disjoint=disjoint)

@@ -83,7 +83,7 @@ def select(
         values = [*sources[1:], value]
     index = None
     for stage, array, selected in zip(stages, sources, values, strict=True):
-        lowest = _first_elements(window) if stage is stages[-1] else {}
+        lowest = first_elements(window) if stage is stages[-1] else {}
         fold = functools.partial(_first_tie, selected, stage, window.index_dtype, lowest)
         inner = [] if index is None else [Source(_barrier(index))]
         index = over_windows(
@@ -155,7 +155,7 @@ def _first_tie(
     return lax.max(index, first) if lowest else index
 
 
-def _first_elements(window: Window) -> dict[int, np.ndarray]:
+def first_elements(window: Window) -> dict[int, np.ndarray]:
     """What each dimension adds to the least number that the tap of an element can have."""
     numbers = {d: axis.first_taps() * window.tap_strides[d] for d, axis in window.pooled.items()}
     return {d: number for d, number in numbers.items() if number.any()}

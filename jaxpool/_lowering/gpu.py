@@ -14,23 +14,24 @@ from jax import Array
 
 from jaxpool._lowering import folds, native
 from jaxpool._lowering.passes import Passes
+from jaxpool._lowering.stages import up_to
 from jaxpool._lowering.weights import Weight
 from jaxpool._lowering.whole import Whole
 from jaxpool._window import Divisor, Window
 
 # Forward and backward of 3x3/2 maxima take 95 and 119 us in a pass that gathers, 95 and 167 in one that pads.
-_at_once = Passes(folds.GATHERED, most_taps=sys.maxsize, most_in_line=sys.maxsize)
-_padded = Passes(folds.PADDED, most_taps=sys.maxsize, most_in_line=sys.maxsize)
+_at_once = Passes(folds.GATHERED, most_taps=sys.maxsize, in_one=None)
+_padded = Passes(folds.PADDED, most_taps=sys.maxsize, in_one=None)
 # Sums of 5x5/1 take 681 us in one pass, 339 in one for each axis; those of 3x3/1 257 and 324.
-_by_axis = Passes(folds.PADDED, most_taps=1, most_in_line=8)
+_by_axis = Passes(folds.PADDED, most_taps=1, in_one=up_to(8))
 # Gradients of 7x7/2 maxima take 377 us in passes that pad and interleave, 257 in ones that gather; channels
 # first, where what is gathered are no neighbours, 387 and 493.
-_strided_by_axis = Passes(folds.GATHERED, most_taps=1, most_in_line=8)
+_strided_by_axis = Passes(folds.GATHERED, most_taps=1, in_one=up_to(8))
 _MOST_TAPS, _MOST_OVERLAP = 32, 9
 # Between devices, XLA's partitioner exchanges a halo of what is sliced, but all of what is gathered from.
-_partitioned = Passes(folds.PADDED, most_taps=32, most_in_line=8)
+_partitioned = Passes(folds.PADDED, most_taps=32, in_one=up_to(8))
 
-irregular = Passes(folds.GATHERED, most_taps=32, most_in_line=8)
+irregular = Passes(folds.GATHERED, most_taps=32, in_one=up_to(8))
 
 
 def _passes(window: Window) -> Passes:

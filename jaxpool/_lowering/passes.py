@@ -8,7 +8,7 @@ from jax import Array
 
 from jaxpool._lowering import folds, unfold
 from jaxpool._lowering.order import BY_INDEX
-from jaxpool._lowering.stages import Stage, in_stages
+from jaxpool._lowering.stages import InOne, Stage, in_stages
 from jaxpool._lowering.weights import Weight
 from jaxpool._window import Divisor, Window
 
@@ -18,11 +18,11 @@ _MOST_AT_ONCE = 64
 
 @dataclasses.dataclass(frozen=True)
 class Passes:
-    """The operations in one style, with windows in stages beyond so many taps, in all and along one axis."""
+    """The operations in one style, with windows in stages beyond so many taps, and two along some axes."""
 
     style: folds.Style
     most_taps: int
-    most_in_line: int
+    in_one: InOne | None
 
     def select_value(self, operand: Array, window: Window, order: str) -> Array:
         return folds.select_value(operand, self._stages(window), order, self.style)
@@ -70,7 +70,7 @@ class Passes:
         return folds.spread_weighted(cotangent, operand, statistic, window, weight, self.style)
 
     def _stages(self, window: Window) -> list[Stage]:
-        return in_stages(window, self.most_taps, self.most_in_line)
+        return in_stages(window, self.most_taps, self.in_one)
 
     def _sum_stages(self, window: Window) -> list[Stage]:
         return in_stages(window, self.most_taps)

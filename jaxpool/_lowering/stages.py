@@ -8,7 +8,8 @@ mind that they share cells. The index of a selection is the sum of what the tap 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 
 from jax import Array, lax
 
@@ -41,11 +42,30 @@ class Stage:
         return tap, index - tap * lax.full_like(index, self.number(1))
 
 
+# Whether one stage reads all cells of the windows along an axis.
+InOne = Callable[[Axis], bool]
+
+
+def up_to(most: int) -> InOne:
+    """Up to so many cells for each step of the window."""
+    return lambda axis: axis.size <= most * axis.stride
+
+
+def unless_cheaper(cells: float, *, disjoint: bool = False) -> InOne:
+    """Unless two stages read fewer cells for each one of the axis, and the pass itself counts as so many."""
+
+    def in_one(axis: Axis) -> bool:
+        return axis.size / axis.stride <= _in_two(axis, disjoint)[0] + cells
+
+    return in_one
+
+
 def in_stages(
     window: Window,
     most_taps: int,
-    most_in_line: int | None = None,
+    in_one: InOne | None = None,
     *,
+    disjoint: bool = False,
     outermost_first: bool = False,
     pad_early: bool = False,
 ) -> list[Stage]:
@@ -54,8 +74,8 @@ def in_stages(
     Args:
       window: the whole window.
       most_taps: up to this many taps are one stage; more are one for each axis.
-      most_in_line: more taps than this along an axis, for each step of the window, are two stages; `None` for
-        sums, which must not share cells.
+      in_one: whether one stage is enough along an axis; `None` where it always is.
+      disjoint: whether windows of the first of two stages may not share cells, which are added.
       outermost_first: the order of the axes. Only with the innermost first is the first element in row-major
         order the first in each stage.
       pad_early: whether each stage writes the padding of the next one; for values alone.
@@ -65,10 +85,10 @@ def in_stages(
     stages = []
     for d in window.pooled if outermost_first else reversed(window.pooled):
         axis, unit = window.pooled[d], window.tap_strides[d]
-        if isinstance(axis, Bins) or most_in_line is None or axis.size <= most_in_line * axis.stride:
+        if isinstance(axis, Bins) or axis.size < 4 or in_one is None or in_one(axis):
             stages.append(Stage(_line(window, d, axis), unit))
         else:
-            inner, outer, step = _in_two(axis)
+            _, inner, outer, step = _in_two(axis, disjoint)
             stages.append(Stage(_line(window, d, inner), unit))
             stages.append(Stage(_line(window, d, outer), unit, step, inner.size))
     return _padded_early(stages) if pad_early else stages
@@ -78,18 +98,25 @@ def _line(window: Window, dimension: int, axis: Axis | Bins) -> Window:
     return Window(tuple(axis if d == dimension else None for d in range(len(window.axes))))
 
 
-def _in_two(axis: Axis) -> tuple[Axis, Axis, int]:
-    """Windows of about the root of the size, a window over these, and how many cells they are apart."""
-    choices = [
-        (size, step)
-        for step in range(1, axis.size)
-        for size in range(step, axis.size)
-        if (axis.size - size) % step == 0
-    ]
-    size, step = min(choices, key=lambda choice: choice[0] + (axis.size - choice[0]) // choice[1])
-    inner = Axis(axis.length, size, 1, axis.dilation, axis.low, axis.high)
-    outer = Axis(inner.windows, (axis.size - size) // step + 1, axis.stride, step * axis.dilation)
-    return inner, outer, step
+@functools.cache
+def _in_two(axis: Axis, disjoint: bool) -> tuple[float, Axis, Axis, int]:
+    """Small windows, a window over these, and how many taps they are apart: where the fewest cells are read.
+
+    How many these are for each cell of the axis comes first. The small windows need not start at each cell,
+    where the large ones do not.
+    """
+    choices = []
+    for stride in (n for n in range(1, axis.stride + 1) if axis.stride % n == 0):
+        for step in range(1, axis.size):
+            size = step + (axis.size - step) % step
+            if step * axis.dilation % stride or (disjoint and size > step):
+                continue
+            taps = (axis.size - size) // step + 1
+            choices.append((size / stride + taps / axis.stride, size, taps, stride, step))
+    cost, size, taps, stride, step = min(choices)
+    inner = Axis(axis.length, size, stride, axis.dilation, axis.low, axis.high)
+    outer = Axis(inner.windows, taps, axis.stride // stride, step * axis.dilation // stride)
+    return cost, inner, outer, step
 
 
 def _padded_early(stages: list[Stage]) -> list[Stage]:

@@ -7,10 +7,11 @@ from jax import Array
 from jaxpool._lowering import folds, native
 from jaxpool._lowering.order import BY_INDEX
 from jaxpool._lowering.passes import Passes
+from jaxpool._lowering.stages import up_to
 from jaxpool._lowering.whole import Whole
 from jaxpool._window import Window
 
-_passes = Passes(folds.PADDED, most_taps=32, most_in_line=8)
+_passes = Passes(folds.PADDED, most_taps=32, in_one=up_to(8))
 irregular = _passes
 whole = Whole()
 
