@@ -12,7 +12,7 @@ from jax.core import ShapedArray
 from jax.interpreters import ad
 
 import jaxpool
-from jaxpool._lowering import PLATFORMS, TECHNIQUES, cpu, forced, native, tpu
+from jaxpool._lowering import PLATFORMS, TECHNIQUES, blocks, cpu, forced, native, tpu
 from jaxpool._primitives import select
 from jaxpool._primitives.sum import add_p, spread_p
 from jaxpool._window import make_window
@@ -353,7 +353,7 @@ def test_large_windows_that_are_laid_out(monkeypatch):
     shape = (2, 31, 5, 2)
     expected = list(_pools_of_large_windows(shape))
     jax.clear_caches()
-    monkeypatch.setattr(cpu, "_LARGE", 2)
+    monkeypatch.setattr(blocks, "_LARGE", 2)
     found = list(_pools_of_large_windows(shape))
     jax.clear_caches()
     chex.assert_trees_all_close(found, expected, rtol=1e-6, atol=1e-5)

@@ -14,9 +14,8 @@ from jax import Array, lax
 
 from jaxpool._lowering import folds, native
 from jaxpool._lowering import order as ordering
-from jaxpool._lowering.blocks import Blocks, can_lay_out
+from jaxpool._lowering.blocks import Blocks, are_large, can_place, have_many_phases, selected_places
 from jaxpool._lowering.passes import Passes
-from jaxpool._lowering.positions import flat_places
 from jaxpool._lowering.repeat import repeat
 from jaxpool._lowering.stages import InOne, Stage, in_stages, unless_cheaper, up_to
 from jaxpool._lowering.sweep import PlacedBins
@@ -25,40 +24,25 @@ from jaxpool._lowering.whole import Whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 
+# XLA's own reduction by lax.max loses every NaN with jaxlib 0.12. One by comparisons takes 12 ms, and slices
+# 2.4 ms, where XLA's takes 1.7.
+whole = Whole(in_slices=8, repeat=repeat)
+_blocks = Blocks(whole)
 # Up to 3x3 taps in one pass run at the speed of memory: 3.0 ms, where two passes take 5.7. 5x5 taps take 8.4
 # ms and 1.5 s to compile, two passes 5.8 ms and 0.3 s. Along one axis, 13 taps in two passes of four take as
 # long as in one pass, and 31 taps half as long.
-_passes = Passes(folds.RUNS, most_taps=9, in_one=unless_cheaper(2))
+_passes = Passes(folds.RUNS, most_taps=9, in_one=unless_cheaper(2), whole=whole)
 # XLA does not vectorise loops over so few channels along two axes at once: 3x3/2 takes 5.1 ms, not 2.8.
 _FEW = 16
-# So many cells along an axis are an expression each.
-_LARGE = 64
 
 
 class _Irregular(Passes):
     """Windows that start anywhere, one axis at a time: along both at once, more would be gathered."""
 
-    def select_value(self, operand: Array, window: Window, order: str) -> Array:
-        if _are_large(window):
-            return _blocks.select_value(operand, window, order)
-        return super().select_value(operand, window, order)
-
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-        if _are_large(window):
-            return _blocks.select(operand, window, order)
-        if not _are_shared(window):
+        if are_large(window) or not _are_shared(window):
             return super().select(operand, window, order)
         return folds.select(operand, window, self._stages(window), order, self.style)
-
-    def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-        if _are_large(window) and _can_write(operand):
-            return _read(tangent, index, window)
-        return super().gather(tangent, index, operand, window, order)
-
-    def add(self, operand: Array, window: Window, divisor: Divisor) -> Array:
-        if _are_large(window):
-            return _blocks.add(operand, window, divisor)
-        return super().add(operand, window, divisor)
 
     def scatter(self, cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
         # Where each channel has windows of its own, loops over those of a cell are no vectors: 210 ms for 40.
@@ -73,23 +57,9 @@ def _are_shared(window: Window) -> bool:
     return all(window.pooled[d].starts.size == window.pooled[d].windows for d in window.bins)
 
 
-def _are_large(window: Window) -> bool:
-    """Whether windows have so many cells along an axis that they are laid out."""
-    return not native.partitioned.get() and any(
-        axis.size > _LARGE and can_lay_out(axis) for axis in window.pooled.values()
-    )
-
-
-def _have_many_phases(window: Window) -> bool:
-    """Whether windows are so far apart that the cells of each phase would be too many loops."""
-    return not native.partitioned.get() and any(
-        axis.stride > _LARGE and can_lay_out(axis) for axis in window.pooled.values()
-    )
-
-
 def _are_few(cotangent: Array, operand: Array) -> bool:
     """Whether there are so few windows that to write for each of them takes no time."""
-    return _can_write(operand) and operand.size >= 16 * cotangent.size
+    return can_place(operand) and operand.size >= 16 * cotangent.size
 
 
 _barrier = lax.optimization_barrier
@@ -97,21 +67,17 @@ _barrier = lax.optimization_barrier
 # difference of two elements is rounded by 1e-6 at most.
 _LARGEST_RATIO = 2.0**40
 _Linear = Callable[[Array, Array, Array], Array]  # of values, the weights of elements, and windows' ratios
-irregular = _Irregular(folds.RUNS, most_taps=1, in_one=up_to(1))
-# XLA's own reduction by lax.max loses every NaN with jaxlib 0.12. One by comparisons takes 12 ms, and slices
-# 2.4 ms, where XLA's takes 1.7.
-whole = Whole(in_slices=8, repeat=repeat)
-_blocks = Blocks(whole)
+irregular = _Irregular(folds.RUNS, most_taps=1, in_one=up_to(1), whole=whole)
 
 
 def select_value(operand: Array, window: Window, order: str) -> Array:
-    if _are_large(window):
+    if are_large(window):
         return _blocks.select_value(operand, window, order)
     return folds.select_value(operand, _stages(operand, window), order, folds.RUNS)
 
 
 def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
-    if _are_large(window):
+    if are_large(window):
         return _blocks.select(operand, window, order)
     value_stages = _stages(operand, window)
     most_taps = 4 if 1 < window.inner(operand.shape) < _FEW else _passes.most_taps
@@ -119,10 +85,7 @@ def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
     return folds.select(operand, window, stages, order, folds.RUNS, value_stages=value_stages)
 
 
-def gather(tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    if _are_large(window) and _can_write(operand):
-        return _read(tangent, index, window)
-    return _passes.gather(tangent, index, operand, window, order)
+gather = _passes.gather
 
 
 def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
@@ -141,9 +104,9 @@ def _is_faster_to_write(operand: Array, window: Window) -> bool:
     19x19/1 3.6 and not 7.8, but 9x9/1 4.3 where passes take 3.6. Of (4, 1024, 1024) without channels, 4x4/4
     takes 2.9 in place of 5.5, but 2x2/2 3.7 where passes take 1.2.
     """
-    if not _can_write(operand):
+    if not can_place(operand):
         return False
-    if _are_large(window) or _have_many_phases(window):
+    if are_large(window) or have_many_phases(window):
         return True
     apart = math.prod(axis.stride for axis in window.pooled.values())
     covering = _covering(window)
@@ -153,12 +116,6 @@ def _is_faster_to_write(operand: Array, window: Window) -> bool:
     if apart == 1:
         return inner > 1 and covering >= 25
     return covering > 1 or apart >= 8
-
-
-def _can_write(operand: Array) -> bool:
-    """Whether places are numbers that are known, small, and of one array that is not split over devices."""
-    is_known = all(isinstance(length, int) for length in operand.shape)
-    return is_known and operand.size < 2**31 and not native.partitioned.get()
 
 
 def _covering(window: Window) -> int:
@@ -173,7 +130,7 @@ def _covering(window: Window) -> int:
 
 def _write(cotangent: Array, index: Array, operand: Array, window: Window) -> Array:
     """Adds what comes from each window to where it selected: one after the other, always in that order."""
-    places, some = _selected_places(index, window, operand.shape)
+    places, some = selected_places(index, window, operand.shape)
     if some is not None:
         cotangent = lax.select(some, cotangent, lax.full_like(cotangent, 0))
     covering, dtype = _covering(window), cotangent.dtype
@@ -192,41 +149,15 @@ def _write(cotangent: Array, index: Array, operand: Array, window: Window) -> Ar
     return received.astype(dtype)
 
 
-def _read(tangent: Array, index: Array, window: Window) -> Array:
-    """The element that each window selected; 0 of a window of padding."""
-    places, some = _selected_places(index, window, tangent.shape)
-    picked = tangent.reshape(tangent.size).at[places].get(mode="clip")
-    return picked if some is None else lax.select(some, picked, lax.full_like(picked, 0))
-
-
-def _selected_places(index: Array, window: Window, shape: tuple[int, ...]) -> tuple[Array, Array | None]:
-    """Where in the flat array each window selected, and which windows have elements, if not all."""
-    positions, some = {}, None
-    for d, stride in window.tap_strides.items():
-        axis = window.pooled[d]
-        tap = lax.div(index.astype(np.int32), lax.full_like(index, stride, np.int32))
-        tap = lax.rem(tap, lax.full_like(tap, axis.size))
-        if isinstance(axis, PlacedBins):
-            positions[d] = axis.starts + tap
-            continue
-        starts = np.arange(axis.windows, dtype=np.int32) * axis.stride - axis.low
-        positions[d] = lax.broadcast_in_dim(starts, tap.shape, (d,)) + tap * axis.dilation
-        if not (counts := axis.element_counts()).all():  # a window of padding selects nothing
-            here = lax.broadcast_in_dim(counts > 0, tap.shape, (d,))
-            some = here if some is None else some & here
-            positions[d] = lax.clamp(np.int32(0), positions[d], np.int32(axis.length - 1))
-    return flat_places(shape, positions), some
-
-
 def add(operand: Array, window: Window, divisor: Divisor) -> Array:
-    if _are_large(window):
+    if are_large(window):
         return _blocks.add(operand, window, divisor)
     return folds.add(operand, window, _stages(operand, window, disjoint=True), divisor, folds.RUNS)
 
 
 def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
     # A copy, where windows tile the array, takes three quarters of the time that phases take.
-    if _have_many_phases(window):
+    if have_many_phases(window):
         return _blocks.spread(cotangent, window, divisor)
     if window.tiles:
         return native.spread(cotangent, window, divisor)

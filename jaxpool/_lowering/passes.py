@@ -7,13 +7,24 @@ import dataclasses
 from jax import Array
 
 from jaxpool._lowering import folds, unfold
+from jaxpool._lowering.blocks import Blocks, are_large, can_place, have_many_phases
 from jaxpool._lowering.order import BY_INDEX
 from jaxpool._lowering.stages import InOne, Stage, in_stages
 from jaxpool._lowering.weights import Weight
-from jaxpool._window import Divisor, Window
+from jaxpool._lowering.whole import Whole
+from jaxpool._window import Axis, Divisor, Window
+
+
+def _at_once(axis: Axis) -> bool:
+    """Whether a sum along an axis is one pass: for compilation, up to so many cells."""
+    return axis.size <= _MOST_AT_ONCE
+
 
 # What cannot be done in stages is an expression for each tap: with more, a program takes long to compile.
 _MOST_AT_ONCE = 64
+
+
+_REDUCTIONS = Whole()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,11 +34,16 @@ class Passes:
     style: folds.Style
     most_taps: int
     in_one: InOne | None
+    whole: Whole = _REDUCTIONS  # how windows of very many cells are pooled
 
     def select_value(self, operand: Array, window: Window, order: str) -> Array:
+        if are_large(window):
+            return Blocks(self.whole).select_value(operand, window, order)
         return folds.select_value(operand, self._stages(window), order, self.style)
 
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
+        if are_large(window):
+            return Blocks(self.whole).select(operand, window, order)
         if not window.bins:
             return folds.select(operand, window, self._stages(window), order, self.style)
         # In stages, a kernel would gather what one of them selected anew for each tap of the next.
@@ -36,6 +52,8 @@ class Passes:
         return folds.select(operand, window, [Stage(window)], order, self.style)
 
     def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
+        if are_large(window) and can_place(operand):
+            return Blocks(self.whole).gather(tangent, index, window)
         if order != BY_INDEX:
             return folds.gather(tangent, index, self._stages(window), self.style)
         if window.taps > _MOST_AT_ONCE:
@@ -43,6 +61,8 @@ class Passes:
         return folds.gather(tangent, index, [Stage(window)], self.style)
 
     def scatter(self, cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
+        if have_many_phases(window):
+            return Blocks(self.whole).scatter(cotangent, index, window)
         if order != BY_INDEX:
             return folds.scatter(cotangent, index, self._stages(window), self.style)
         if window.taps > _MOST_AT_ONCE:
@@ -50,9 +70,13 @@ class Passes:
         return folds.scatter(cotangent, index, [Stage(window)], self.style)
 
     def add(self, operand: Array, window: Window, divisor: Divisor) -> Array:
+        if are_large(window):
+            return Blocks(self.whole).add(operand, window, divisor)
         return folds.add(operand, window, self._sum_stages(window), divisor, self.style)
 
     def spread(self, cotangent: Array, window: Window, divisor: Divisor) -> Array:
+        if have_many_phases(window):
+            return Blocks(self.whole).spread(cotangent, window, divisor)
         return folds.spread(cotangent, window, self._sum_stages(window), divisor, self.style)
 
     def add_weighted(
@@ -73,4 +97,4 @@ class Passes:
         return in_stages(window, self.most_taps, self.in_one)
 
     def _sum_stages(self, window: Window) -> list[Stage]:
-        return in_stages(window, self.most_taps)
+        return in_stages(window, self.most_taps, _at_once, disjoint=True)

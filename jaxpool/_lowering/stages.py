@@ -47,8 +47,8 @@ InOne = Callable[[Axis], bool]
 
 
 def up_to(most: int) -> InOne:
-    """Up to so many cells for each step of the window."""
-    return lambda axis: axis.size <= most * axis.stride
+    """Up to so many cells for each step of the window, and few enough to compile."""
+    return lambda axis: axis.size <= min(most * axis.stride, 64)
 
 
 def unless_cheaper(cells: float, *, disjoint: bool = False) -> InOne:
