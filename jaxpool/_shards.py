@@ -24,9 +24,10 @@ from jaxpool._window import Axis, Shard, Window
 # The mesh and the spec that inputs are laid out by where their type does not say; `None` for neither.
 layout = jax.make_user_context(None)
 
-# What a stream makes of the inputs and the window of a pool that it calls; `None` outside of streams.
-in_stream: contextvars.ContextVar[Callable[[Array, Window], tuple[Array, Window]] | None] = (
-    contextvars.ContextVar("in_stream", default=None)
+# What a stream makes of the inputs, the window and other cells of a pool that it calls; `None` outside of
+# streams.
+in_stream: contextvars.ContextVar[Callable[..., tuple[Any, ...]] | None] = contextvars.ContextVar(
+    "in_stream", default=None
 )
 
 
@@ -51,7 +52,8 @@ def on_each_device(
       options: static arguments of the pool.
     """
     if (of_stream := in_stream.get()) is not None:
-        inputs, window = of_stream(inputs, window)
+        inputs, window, *placed = of_stream(inputs, window, *cells)
+        cells = tuple(placed)
     found = _layout_of(inputs, window)
     if found is None:
         return pool(inputs, window, *cells, *values, **options)

@@ -275,6 +275,7 @@ _X = np.zeros((4, 2), np.float32)
         ),
         (ValueError, "ceil_mode must be False in a stream, got True", jaxpool.max_pool, {"ceil_mode": True}),
         (ValueError, "return_indices must be False", jaxpool.max_pool, {"return_indices": True}),
+        (ValueError, "where must be None in a stream", jaxpool.max_pool, {"where": np.ones(2, bool)}),
         (
             ValueError,
             "key must be None in a stream",

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike, DTypeLike
 
 from jaxpool._arguments import as_integer, as_integers
 from jaxpool._elsewhere import public
-from jaxpool._ops._arrays import as_array
+from jaxpool._ops._arrays import as_array, as_bool, as_mask
 from jaxpool._ops.max_min import as_ordered, max_pool, min_pool
 from jaxpool._ops.running import RUNNING, RunningStream, as_averaged, as_summand
 from jaxpool._ops.sum_avg import avg_pool, sum_pool
@@ -60,17 +60,18 @@ def streaming(
         `global_max_pool`, `global_min_pool`, `global_sum_pool`, `global_avg_pool`, `global_lp_pool`,
         `global_logsumexp_pool`, `global_soft_pool`, `global_var_pool`, `global_std_pool` or
         `statistics_pool`, of sequences `(*batch, time, channels)`.
-      arguments: all arguments of the pool but `inputs` and `padding`; for a global pool all but `inputs`,
-        `axis`, `where`, `keepdims`, `dtype` and `rounding`.
+      arguments: all arguments of the pool but `inputs`, `padding` and `where`; for a global pool all but
+        `inputs`, `axis`, `where`, `keepdims`, `dtype` and `rounding`.
 
     Returns:
       A stream:
 
       - `init(batch_shape, channels, dtype=float32)`: a state before the first element. `channels` is `None`
-        where `channel_axis` is.
-      - `step(state, chunk)`: `(outputs, state)`. Chunks are laid out as the pool's inputs are, and as long
-        as they like to be; of a windowed pool, a multiple of the stride. A global pool takes a mask too,
-        `step(state, chunk, where=None)`.
+        where `channel_axis` is. A windowed pool's that will take masks is made with `masked=True`, and has
+        room for them.
+      - `step(state, chunk, where=None)`: `(outputs, state)`. Chunks are laid out as the pool's inputs are,
+        and as long as they like to be; of a windowed pool, a multiple of the stride. `where` is a mask of
+        bools that broadcasts to the chunk, and means what it means to the pool.
       - `result(state)` and `merge(earlier, later)`, of a global pool: what the last step returned, and the
         state of both parts.
 
@@ -110,11 +111,11 @@ def streaming(
         names = ", ".join(pool.__name__ for pool in RUNNING)
         raise ValueError(f"function must be a windowed pool or one of {names}, got {function!r}.")
     arguments = _of_stream(arguments)
-    stages = _stages(function, arguments)
-    return StagedStream(stages, _READS[function]) if stages else WindowStream(function, arguments)
+    stages, whole = _stages(function, arguments), WindowStream(function, arguments)
+    return StagedStream(stages, _READS[function], whole) if stages else whole
 
 
-@functools.partial(jax.tree_util.register_dataclass, data_fields=["cells", "seen"], meta_fields=[])
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["cells", "seen", "mask"], meta_fields=[])
 @dataclasses.dataclass(frozen=True)
 class WindowState:
     """Where a windowed stream is."""
@@ -123,6 +124,8 @@ class WindowState:
     """The last elements, as many as the next window may need."""
     seen: Array
     """How many of them there are: at the start, what is before the first element is none."""
+    mask: Array | None = None
+    """Which of the cells take part; `None` where all do, whatever comes."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -133,15 +136,25 @@ class WindowStream:
     arguments: Mapping[str, Any]
 
     def init(
-        self, batch_shape: Sequence[SupportsIndex], channels: int | None, dtype: DTypeLike = jnp.float32
+        self,
+        batch_shape: Sequence[SupportsIndex],
+        channels: int | None,
+        dtype: DTypeLike = jnp.float32,
+        *,
+        masked: bool = False,
     ) -> WindowState:
-        """The state before the first element."""
+        """The state before the first element; `masked` where steps may take a mask."""
+        if as_bool("masked", masked) and "where" not in inspect.signature(self.function).parameters:
+            raise ValueError(f"masked must be False, for {self.function!r} takes no where, got True.")
         shape = self._shape(as_integers("batch_shape", batch_shape, minimum=0), channels, 1)
         halo = self._axis(jax.ShapeDtypeStruct(shape, dtype)).extent - 1
         cells = jnp.zeros([halo if d == self._time(len(shape)) else n for d, n in enumerate(shape)], dtype)
-        return WindowState(cells, jnp.zeros((), np.int32))
+        mask = jnp.zeros(cells.shape, np.bool_) if masked else None
+        return WindowState(cells, jnp.zeros((), np.int32), mask)
 
-    def step(self, state: WindowState, chunk: ArrayLike) -> tuple[Array, WindowState]:
+    def step(
+        self, state: WindowState, chunk: ArrayLike, where: ArrayLike | None = None
+    ) -> tuple[Array, WindowState]:
         """The results of the windows that end in a chunk, and the state after it."""
         if not isinstance(state, WindowState):
             raise TypeError(f"state must be one of this stream, got {state!r}.")
@@ -150,8 +163,9 @@ class WindowStream:
         _check_chunk(state.cells, array, time)
         halo = state.cells.shape[time]
         cells = lax.concatenate([state.cells, array], time)
+        mask = _joined_masks(state, array, where, time)
 
-        def place(inputs: Array, window: Window) -> tuple[Array, Window]:
+        def place(inputs: Array, window: Window, *others: Array | None) -> tuple[Any, ...]:
             axis = window.pooled.get(time, Axis(inputs.shape[time], 1))
             length = inputs.shape[time] - halo
             if length % axis.stride:
@@ -160,17 +174,19 @@ class WindowStream:
                     f"{length}."
                 )
             if not halo:
-                return inputs, window
+                return inputs, window, *others
             needed = length + axis.extent - axis.stride
-            return lax.slice_in_dim(inputs, 0, needed, axis=time), _of_chunk(
-                window, time, axis, length, state.seen
+            inputs, *cells = jax.tree.map(
+                lambda a: lax.slice_in_dim(a, 0, needed, axis=time), [inputs, *others]
             )
+            return inputs, _of_chunk(window, time, axis, length, state.seen), *cells
 
+        masked = {} if mask is None else {"where": mask}
         with _inside(place):
-            outputs = self.function(inputs=cells, padding="VALID", **self.arguments)
-        left = lax.slice_in_dim(cells, array.shape[time], None, axis=time)
-        seen = jnp.minimum(state.seen + min(array.shape[time], halo), halo)
-        return outputs, WindowState(left, seen)
+            outputs = self.function(inputs=cells, padding="VALID", **self.arguments, **masked)
+        length = array.shape[time]
+        cells, mask = jax.tree.map(lambda a: lax.slice_in_dim(a, length, None, axis=time), (cells, mask))
+        return outputs, WindowState(cells, jnp.minimum(state.seen + min(length, halo), halo), mask)
 
     def _time(self, ndim: int) -> int:
         return spatial_axes(ndim, 1, self.arguments.get("channel_axis", -1))[0]
@@ -193,9 +209,9 @@ class WindowStream:
         """How the window slides, which is what the pool asks for."""
         time, windows = self._time(len(inputs.shape)), []
 
-        def note(array: Array, window: Window) -> tuple[Array, Window]:
+        def note(array: Array, window: Window, *others: Array | None) -> tuple[Any, ...]:
             windows.append(window)
-            return array, window
+            return array, window, *others
 
         with _inside(note):
             outputs = jax.eval_shape(
@@ -220,18 +236,35 @@ class StagedStream:
     stages: Sequence[WindowStream]
     read: Callable[[str, Any], Array]
     """Reads an array that can be pooled; of the dtype that the results have."""
+    whole: WindowStream
+    """The pool in one, for chunks with masks."""
 
     def init(
-        self, batch_shape: Sequence[SupportsIndex], channels: int | None, dtype: DTypeLike = jnp.float32
-    ) -> tuple[WindowState, ...]:
-        """The state before the first element."""
+        self,
+        batch_shape: Sequence[SupportsIndex],
+        channels: int | None,
+        dtype: DTypeLike = jnp.float32,
+        *,
+        masked: bool = False,
+    ) -> WindowState | tuple[WindowState, ...]:
+        """The state before the first element; `masked` where steps may take a mask."""
+        if as_bool("masked", masked):
+            return self.whole.init(batch_shape, channels, dtype, masked=True)
         chunk = jax.eval_shape(self._wide, jax.ShapeDtypeStruct((), dtype))
         return tuple(stage.init(batch_shape, channels, chunk.dtype) for stage in self.stages)
 
-    def step(self, state: tuple[WindowState, ...], chunk: ArrayLike) -> tuple[Array, tuple[WindowState, ...]]:
+    def step(
+        self,
+        state: WindowState | tuple[WindowState, ...],
+        chunk: ArrayLike,
+        where: ArrayLike | None = None,
+    ) -> tuple[Array, WindowState | tuple[WindowState, ...]]:
         """The results of the windows that end in a chunk, and the state after it."""
+        if isinstance(state, WindowState):
+            return self.whole.step(state, chunk, where)
         if not isinstance(state, tuple) or len(state) != len(self.stages):
             raise TypeError(f"state must be one of this stream, got {state!r}.")
+        _check_masked(None, where)
         outputs, later = self._wide(chunk), []
         for stage, earlier in zip(self.stages, state, strict=True):
             outputs, new = stage.step(earlier, outputs)
@@ -261,7 +294,7 @@ def _stages(function: Callable, arguments: dict[str, Any]) -> list[WindowStream]
     Each pools results of the one before, which lie as far apart as these windows are long. An element then
     meets some taps for each stage: as many as the logarithm of the window, whatever the chunks are.
     """
-    if function not in _READS or any(arguments.get(name) is not None for name in ("where", "dtype")):
+    if function not in _READS or arguments.get("dtype") is not None:
         return []
     (size, *others) = as_integers("window_shape", arguments.get("window_shape", (1,)), minimum=1)
     taps = _taps(size, overlap=_READS[function] is as_ordered)
@@ -297,9 +330,13 @@ def _taps(size: int, *, overlap: bool) -> list[tuple[int, int]]:
     return taps or [(1, 1)]
 
 
+# What arguments must be in a stream, where they are given; masks go to steps.
+_ONLY = {"padding": "CAUSAL", "ceil_mode": False, "return_indices": False, "key": None, "where": None}
+
+
 def _of_stream(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments but the padding, checked."""
-    for name, only in {"padding": "CAUSAL", "ceil_mode": False, "return_indices": False, "key": None}.items():
+    for name, only in _ONLY.items():
         value = arguments.get(name, only)
         if not (isinstance(value, type(only)) and value == only):
             raise ValueError(f"{name} must be {only!r} in a stream, got {value!r}.")
@@ -307,7 +344,7 @@ def _of_stream(arguments: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _inside(of_stream: Callable[[Array, Window], tuple[Array, Window]]) -> Iterator[None]:
+def _inside(of_stream: Callable[..., tuple[Any, ...]]) -> Iterator[None]:
     before = in_stream.set(of_stream)
     try:
         yield
@@ -326,6 +363,20 @@ def _of_chunk(window: Window, time: int, axis: Axis, length: int, seen: Array) -
     whole = dataclasses.replace(axis, length=chunks * length, low=halo, high=0)
     place = jnp.reshape(seen - halo, (1,) * len(window.axes))
     return Window(window.replace(time, Shard(whole, chunks)).axes, (place,))
+
+
+def _check_masked(mask: Array | None, where: ArrayLike | None) -> None:
+    if mask is None and where is not None:
+        raise ValueError("where must be None for a state that init made without masked=True, got a mask.")
+
+
+def _joined_masks(state: WindowState, chunk: Array, where: ArrayLike | None, time: int) -> Array | None:
+    """What takes part of the cells of a state and those of a chunk; `None` where all do."""
+    _check_masked(state.mask, where)
+    if state.mask is None:
+        return None
+    mask, everything = as_mask(where, chunk.shape, "chunk"), lax.full_like(chunk, True, np.bool_)
+    return lax.concatenate([state.mask, everything if mask is None else everything & mask], time)
 
 
 def _check_chunk(cells: Array, chunk: Array, time: int) -> None:
