@@ -32,6 +32,8 @@ except ModuleNotFoundError as error:
         "jaxpool.equinox needs Equinox, which is not installed: pip install 'jaxpool[equinox]'."
     ) from error
 
+from jaxpool._equinox_stream import Streaming as Streaming
+
 # As Equinox calls it, whose `nn.inference_mode` sets it.
 _FIELDS = {"deterministic": "inference"}
 _SAMPLED = {

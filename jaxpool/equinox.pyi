@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from jax import Array
 from jax.typing import ArrayLike
 from jax.typing import DTypeLike
+from jaxpool._equinox_stream import Streaming as Streaming
 from jaxpool._ops._integers import Rounding
 from jaxpool._ops.blur import BlurPadding
 from jaxpool._ops.crop import Method

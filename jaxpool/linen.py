@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import flax.linen as nn
 
 from jaxpool import _documentation, _elsewhere, _learned, _modules, _settings
+from jaxpool._linen_stream import Streaming as Streaming
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool

@@ -18,6 +18,8 @@ from flax import nnx
 from jax import Array
 
 from jaxpool import _documentation, _learned, _modules, _settings
+from jaxpool._nnx_stream import Streaming as Streaming
+from jaxpool._nnx_stream import StreamState as StreamState
 from jaxpool._ops.general import pool as pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool

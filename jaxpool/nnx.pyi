@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from jax import Array
 from jax.typing import ArrayLike
 from jax.typing import DTypeLike
+from jaxpool._nnx_stream import StreamState as StreamState
+from jaxpool._nnx_stream import Streaming as Streaming
 from jaxpool._ops._integers import Rounding
 from jaxpool._ops.blur import BlurPadding
 from jaxpool._ops.crop import Method

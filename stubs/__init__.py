@@ -47,9 +47,15 @@ def stub_of(file: types.ModuleType) -> str:
     modules: list[Any] = [
         v for v in vars(file).values() if inspect.isclass(v) and issubclass(v, pooling) and v is not pooling
     ]
-    functions = {n: v for n, v in vars(file).items() if inspect.isfunction(v) and not n.startswith("_")}
+    # What has a file of its own, which type checkers read.
+    others = {
+        name: value
+        for name, value in vars(file).items()
+        if (inspect.isfunction(value) or (inspect.isclass(value) and value.__module__.endswith("_stream")))
+        and not name.startswith("_")
+    }
     classes = ["\n".join(_class(cls, file)) for cls in modules]
-    imports = {("jax", "Array"), *((f.__module__, f"{name} as {name}") for name, f in functions.items())}
+    imports = {("jax", "Array"), *((v.__module__, f"{name} as {name}") for name, v in others.items())}
     imports |= {("typing", name) for name in ("Any", "Generic", "overload")}
     homes: dict[str, tuple[str, Any]] = {}
     for cls, text in zip(modules, classes, strict=True):

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, SupportsIndex
+from typing import Any, ClassVar, NamedTuple, SupportsIndex
 
 import jax
 import jax.numpy as jnp
@@ -83,10 +83,18 @@ class RunningStream:
 
     pool: Running
 
+    channel_axis: ClassVar[int] = -1
+
     def init(
-        self, batch_shape: Sequence[SupportsIndex], channels: int, dtype: DTypeLike = jnp.float32
+        self,
+        batch_shape: Sequence[SupportsIndex],
+        channels: int | None,
+        dtype: DTypeLike = jnp.float32,
+        *,
+        masked: bool = False,
     ) -> RunningState:
-        """The state before the first element."""
+        """The state before the first element; masks need no room in it."""
+        as_bool("masked", masked)
         batch = as_integers("batch_shape", batch_shape, minimum=0)
         nothing = jnp.zeros((*batch, 1, as_integer("channels", channels)), dtype)
         return self._of(nothing, jnp.zeros((1, 1), np.bool_))

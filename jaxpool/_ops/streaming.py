@@ -7,7 +7,7 @@ import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, SupportsIndex
+from typing import Any, SupportsIndex, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -27,9 +27,7 @@ from jaxpool._window import Axis, Shard, Window, spatial_axes
 
 
 @public
-def streaming(
-    function: Callable[..., Array], **arguments: Any
-) -> WindowStream | StagedStream | RunningStream:
+def streaming(function: Callable[..., Array], **arguments: Any) -> Stream:
     r"""A pool of a sequence that arrives chunk by chunk, in memory that does not grow.
 
     The result is a pair of functions, `init` and `step`, and it does not matter how a sequence is cut:
@@ -135,6 +133,10 @@ class WindowStream:
     function: Callable[..., Array]
     arguments: Mapping[str, Any]
 
+    @property
+    def channel_axis(self) -> int | None:
+        return self.arguments.get("channel_axis", -1)
+
     def init(
         self,
         batch_shape: Sequence[SupportsIndex],
@@ -189,18 +191,18 @@ class WindowStream:
         return outputs, WindowState(cells, jnp.minimum(state.seen + min(length, halo), halo), mask)
 
     def _time(self, ndim: int) -> int:
-        return spatial_axes(ndim, 1, self.arguments.get("channel_axis", -1))[0]
+        return spatial_axes(ndim, 1, self.channel_axis)[0]
 
     def _shape(self, batch: tuple[int, ...], channels: int | None, length: int) -> tuple[int, ...]:
         """The shape of a chunk."""
-        position = self.arguments.get("channel_axis", -1)
+        position = self.channel_axis
         if (channels is None) != (position is None):
             raise ValueError(
                 f"channels must be {'None' if position is None else 'an int'} where channel_axis is "
                 f"{position!r}, got {channels!r}."
             )
         shape = [*batch, length]
-        if channels is not None:
+        if channels is not None and position is not None:
             spatial_axes(len(shape) + 1, 1, position)
             shape.insert(position % (len(shape) + 1), as_integer("channels", channels))
         return tuple(shape)
@@ -238,6 +240,10 @@ class StagedStream:
     """Reads an array that can be pooled; of the dtype that the results have."""
     whole: WindowStream
     """The pool in one, for chunks with masks."""
+
+    @property
+    def channel_axis(self) -> int | None:
+        return self.whole.channel_axis
 
     def init(
         self,
@@ -341,6 +347,25 @@ def _of_stream(arguments: dict[str, Any]) -> dict[str, Any]:
         if not (isinstance(value, type(only)) and value == only):
             raise ValueError(f"{name} must be {only!r} in a stream, got {value!r}.")
     return {name: value for name, value in arguments.items() if name != "padding"}
+
+
+# What `streaming` makes.
+Stream: TypeAlias = WindowStream | StagedStream | RunningStream
+
+
+def as_stream(stream: Any) -> Stream:
+    if not isinstance(stream, WindowStream | StagedStream | RunningStream):
+        raise TypeError(f"stream must be what jaxpool.streaming returns, got {stream!r}.")
+    return stream
+
+
+def init_for(stream: Stream, chunk: ArrayLike, masked: bool) -> Any:
+    """The state before a first chunk."""
+    array = as_array("chunk", chunk)
+    shape, position = list(array.shape), stream.channel_axis
+    spatial_axes(len(shape), 1, position)
+    channels = None if position is None else shape.pop(position)
+    return stream.init(shape[:-1], channels, array.dtype, masked=masked)
 
 
 @contextlib.contextmanager
