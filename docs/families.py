@@ -50,10 +50,12 @@ FAMILIES = {
         "gated_pool": "jaxpool.gated_pool(photo, gate, (6, 6), (6, 6))",
         "gem_pool": "jaxpool.gem_pool(photo, jnp.array(8.0), (6, 6), (6, 6))",
         "global_gem_pool": "jaxpool.global_gem_pool(photo, jnp.array(8.0), (0, 1))",
+        "global_lse_pool": "jaxpool.global_lse_pool(photo, jnp.array(10.0), (0, 1))",
         "global_mixed_pool": "jaxpool.global_mixed_pool(photo, jnp.array(0.5), (0, 1))",
         "detail_preserving_pool": "jaxpool.detail_preserving_pool(photo, 0.0, 3.0, (6, 6), (6, 6))",
         "lip_pool": "jaxpool.lip_pool(photo, logits, (6, 6), (6, 6))",
         "attention_pool": "jaxpool.attention_pool(photo, query, eye, eye, eye, out, axis=(0, 1))",
+        "sim_pool": "jaxpool.sim_pool(photo, jnp.full(3, 0.2), jnp.full(3, 0.5), eye, eye, axis=(0, 1))",
     },
     "Morphology": {
         "morphology.dilate": "jaxpool.morphology.dilate(photo, disk)",

@@ -21,6 +21,7 @@ from jaxpool._ops.detail import detail_preserving_pool as detail_preserving_pool
 from jaxpool._ops.gem import gem_pool as gem_pool
 from jaxpool._ops.gem import global_gem_pool as global_gem_pool
 from jaxpool._ops.general import pool as pool
+from jaxpool._ops.lse import global_lse_pool as global_lse_pool
 from jaxpool._ops.max_min import max_pool as max_pool
 from jaxpool._ops.max_min import min_pool as min_pool
 from jaxpool._ops.moments import attentive_statistics_pool as attentive_statistics_pool
@@ -61,6 +62,7 @@ from jaxpool._ops.segments import segment_sum_pool as segment_sum_pool
 from jaxpool._ops.sequence import global_first_pool as global_first_pool
 from jaxpool._ops.sequence import global_last_pool as global_last_pool
 from jaxpool._ops.sequence import global_topk_pool as global_topk_pool
+from jaxpool._ops.sim import sim_pool as sim_pool
 from jaxpool._ops.smooth import logsumexp_pool as logsumexp_pool
 from jaxpool._ops.smooth import lp_pool as lp_pool
 from jaxpool._ops.smooth import soft_pool as soft_pool

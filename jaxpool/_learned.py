@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
-from jax.nn.initializers import constant, lecun_normal, normal, zeros
+from jax.nn.initializers import constant, lecun_normal, normal, ones, zeros
 
 _Settings = Mapping[str, Any]
 
@@ -82,6 +82,10 @@ def _attention_positions(settings: _Settings, channels: int) -> Start | None:
     return None if tokens is None else Start((tokens, channels), normal(channels**-0.5))
 
 
+def _sim_bias(settings: _Settings, channels: int) -> Start | None:
+    return Start(_heads(settings, channels), zeros) if settings["use_bias"] else None
+
+
 def _element(settings: _Settings, channels: int) -> Start:
     return Start((*settings["window_shape"], *[channels] * settings["per_channel"]), zeros)
 
@@ -118,6 +122,7 @@ _LEARNED = {
     "gated_pool": Learned({"gate": lambda s, n: Start(s["window_shape"], zeros)}),
     "gem_pool": Learned({"p": lambda s, n: Start((), constant(3.0))}),
     "global_gem_pool": Learned({"p": lambda s, n: Start((), constant(3.0))}),
+    "global_lse_pool": Learned({"r": lambda s, n: Start((), constant(10.0))}),
     "detail_preserving_pool": Learned(
         {"alpha": lambda s, n: Start((n,), zeros), "lam": lambda s, n: Start((n,), zeros)},
         sized=True,
@@ -153,6 +158,21 @@ _LEARNED = {
                 "num_positions", "int | None", None
             ): "how many positions are learned: that of the tokens, "
             "and one more for their mean; `None` for no positions.",
+        },
+    ),
+    "sim_pool": Learned(
+        {
+            "scale": lambda s, n: Start((n,), ones),
+            "bias": lambda s, n: Start((n,), zeros),
+            "query_kernel": _projection,
+            "key_kernel": _projection,
+            "query_bias": _sim_bias,
+        },
+        sized=True,
+        sampled=True,
+        settings={
+            _first("num_heads", "int"): "the number of heads, which must divide the channels.",
+            _option("use_bias", "bool", False): "whether the query has a bias.",
         },
     ),
     "soft_argmax_pool": Learned(

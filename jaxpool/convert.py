@@ -59,11 +59,7 @@ def attention_pool_parameters(state: Mapping[str, Any], num_heads: int, prefix: 
       Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021. Zhai et
       al., "Sigmoid Loss for Language Image Pre-Training", 2023.
     """
-    own = {
-        name.removeprefix(prefix).removeprefix("attention."): np.asarray(array, np.float32)
-        for name, array in state.items()
-        if name.startswith(prefix)
-    }
+    own = {name.removeprefix("attention."): array for name, array in _own(state, prefix).items()}
     weights, biases = (_projections(own, kind) for kind in ("weight", "bias"))
     if len(weights) != 3:
         raise ValueError(
@@ -71,9 +67,7 @@ def attention_pool_parameters(state: Mapping[str, Any], num_heads: int, prefix: 
             f"{sorted(own)}."
         )
     features, channels = weights[0].shape
-    if num_heads < 1 or features % num_heads:
-        raise ValueError(f"num_heads must divide the {features} features, got {num_heads!r}.")
-    heads = num_heads, features // num_heads
+    heads = _heads(num_heads, features)
     query, positions = _first(own, _QUERIES), _first(own, _POSITIONS)
     if query is not None:
         query = query.reshape(-1, channels)
@@ -90,6 +84,54 @@ def attention_pool_parameters(state: Mapping[str, Any], num_heads: int, prefix: 
         "value_bias": biases[2].reshape(heads) if biases else None,
         "out_bias": _first(own, [f"{name}.bias" for name in _OUT]),
         "positions": None if positions is None else positions.reshape(-1, channels),
+    }
+    return {name: None if array is None else jnp.asarray(array) for name, array in found.items()}
+
+
+def sim_pool_parameters(state: Mapping[str, Any], num_heads: int = 1, prefix: str = "") -> dict[str, Any]:
+    """The parameters of `sim_pool` from those of timm's `SimPool2d` or `SimPool1d`.
+
+    A bias of the keys is left out: it adds the same to all logits of a head.
+
+    Args:
+      state: the module's `state_dict()`, or that of a network, with arrays that NumPy can read.
+      num_heads: how many heads there are, which the parameters do not say.
+      prefix: what comes before the names, such as `"head.pool."`.
+
+    Returns:
+      The keyword arguments of `sim_pool` besides inputs and options, of float32: timm's `gamma` is to be
+      given beside them.
+
+    Raises:
+      ValueError: there is no normalisation, or no projection of queries and keys; queries and keys are
+        normalised; or the heads do not divide the channels.
+
+    Example:
+      >>> import jax.numpy as jnp, numpy as np, jaxpool
+      >>> state = {"norm.weight": np.ones(4), "norm.bias": np.zeros(4)}
+      >>> state |= {"q.weight": np.ones((4, 4)), "k.weight": np.ones((4, 4))}
+      >>> parameters = jaxpool.convert.sim_pool_parameters(state, num_heads=2)
+      >>> jaxpool.sim_pool(jnp.ones((5, 7, 7, 4)), **parameters, gamma=1.25).shape
+      (5, 4)
+
+    References:
+      Psomas et al., "Keep It SimPool: Who Said Supervised Transformers Suffer from Attention Deficit?", 2023.
+    """
+    own = _own(state, prefix)
+    names = ("norm.weight", "norm.bias", "q.weight", "k.weight")
+    if not {*names} <= {*own} or any(name.startswith(("q_norm.", "k_norm.")) for name in own):
+        raise ValueError(
+            f"state must have {', '.join(names)} behind prefix={prefix!r}, and no q_norm or k_norm, got "
+            f"{sorted(own)}."
+        )
+    channels = len(own["norm.weight"])
+    heads = _heads(num_heads, channels)
+    found = {
+        "scale": own["norm.weight"],
+        "bias": own["norm.bias"],
+        "query_kernel": own["q.weight"].T.reshape(channels, *heads),
+        "key_kernel": own["k.weight"].T.reshape(channels, *heads),
+        "query_bias": own["q.bias"].reshape(heads) if "q.bias" in own else None,
     }
     return {name: None if array is None else jnp.asarray(array) for name, array in found.items()}
 
@@ -145,6 +187,21 @@ _MODES: dict[str, Callable[[Any, Array], Array]] = {
     "weightedmean_tokens": _of_positions,
     "lasttoken": lambda tokens, where: global_last_pool(tokens, where=where),
 }
+
+
+def _own(state: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
+    """The parameters behind the prefix, without it."""
+    return {
+        name.removeprefix(prefix): np.asarray(array, np.float32)
+        for name, array in state.items()
+        if name.startswith(prefix)
+    }
+
+
+def _heads(num_heads: int, features: int) -> tuple[int, int]:
+    if num_heads < 1 or features % num_heads:
+        raise ValueError(f"num_heads must divide the {features} features, got {num_heads!r}.")
+    return num_heads, features // num_heads
 
 
 def _projections(own: Mapping[str, np.ndarray], kind: str) -> list[np.ndarray]:

@@ -3600,6 +3600,46 @@ class GlobalGemPool(Pooling):
           The generalised means, of the inputs' dtype; integers and bools promote as in `jnp.mean`.
         """
 
+class GlobalLsePool(Pooling):
+    """Pools by log-sum-exp along some axes, with a sharpness that is learned.
+
+    A module that applies `jaxpool.global_lse_pool`, whose documentation says what
+    results mean. It learns `r`, in float32.
+
+    Args:
+      axis: which axes to pool, one or several; `None` is all but the first and the last, so that
+        `(batch, *spatial, channels)` becomes `(batch, channels)`.
+      keepdims: whether the pooled axes stay, with length 1.
+    """
+    axis: SupportsIndex | Sequence[SupportsIndex] | None = None
+    _: KW_ONLY
+    keepdims: bool = False
+    r: Array = eqx.field(init=False)
+    def __init__(
+        self,
+        axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
+        *,
+        keepdims: bool = False,
+    ) -> None: ...
+    def __call__(
+        self,
+        inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
+        key: Array | None = None,
+    ) -> Array:
+        """Pools by log-sum-exp along some axes, with a sharpness that is learned.
+
+        Args:
+          inputs: an array of real, integer or bool dtype.
+          where: a mask of bools that broadcasts to `inputs`, as in `jnp.mean`; an element where it is `False`
+            takes no part, and is without harm if it is NaN.
+          key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
+
+        Returns:
+          The smooth maxima, of the inputs' dtype; integers and bools promote as in `jnp.mean`.
+        """
+
 class DetailPreservingPool(Pooling):
     """Pools by averaging each window with weights that grow with the distance from its mean.
 
@@ -3792,6 +3832,65 @@ class AttentionPool(Pooling):
         Returns:
           An array of the inputs' dtype and of their shape without the pooled axes, with `features` along the
           last, and before them several queries; integers and bools promote as in `jnp.mean`.
+        """
+
+class SimPool(Pooling):
+    """Pools by SimPool: averages by the attention that the mean pays to everything along some axes.
+
+    A module that applies `jaxpool.sim_pool`, whose documentation says what results mean.
+    It learns `scale`, `bias`, `query_kernel`, `key_kernel`, `query_bias`, in float32.
+
+    Args:
+      num_features: the number of channels.
+      num_heads: the number of heads, which must divide the channels.
+      axis: which axes to pool, one or several, of which none is the last; `None` is all but the first and
+        the last, so that `(batch, *spatial, channels)` becomes `(batch, channels)`.
+      use_bias: whether the query has a bias.
+      gamma: the exponent of powers, above 0; `None` for averages of the values themselves.
+      eps: what is added to variances, above 0.
+      key: what it learns is drawn with this at the start.
+    """
+    num_features: int
+    num_heads: int
+    axis: SupportsIndex | Sequence[SupportsIndex] | None = None
+    _: KW_ONLY
+    use_bias: bool = False
+    gamma: float | None = None
+    eps: float = 1e-05
+    scale: Array = eqx.field(init=False)
+    bias: Array = eqx.field(init=False)
+    query_kernel: Array = eqx.field(init=False)
+    key_kernel: Array = eqx.field(init=False)
+    query_bias: Array | None = eqx.field(init=False)
+    def __init__(
+        self,
+        num_features: int,
+        num_heads: int,
+        axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
+        *,
+        use_bias: bool = False,
+        gamma: float | None = None,
+        eps: float = 1e-05,
+        key: Array,
+    ) -> None: ...
+    def __call__(
+        self,
+        inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
+        key: Array | None = None,
+    ) -> Array:
+        """Pools by SimPool: averages by the attention that the mean pays to everything along some axes.
+
+        Args:
+          inputs: an array of real, integer or bool dtype, with channels along its last axis.
+          where: a mask of bools, of one channel, that broadcasts to `inputs`; a token where it is `False` takes
+            no part, and is without harm if it is NaN.
+          key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
+
+        Returns:
+          An array of the inputs' dtype and of their shape without the pooled axes; integers and bools promote as
+          in `jnp.mean`.
         """
 
 class RoiAlign(Pooling):

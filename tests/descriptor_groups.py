@@ -12,6 +12,9 @@ _OF_ELEMENTS = np.random.RandomState(1).rand(3, 4, 3) > 0.4
 _CENTERS, _KERNEL, _BIAS = (
     np.random.RandomState(2).randn(*shape).astype(np.float32) for shape in ((2, 3), (3, 2), (2,))
 )
+_SCALE, _SHIFT, _KEYS = (
+    np.random.RandomState(3).randn(*shape).astype(np.float32) for shape in ((3,), (3,), (3, 3, 1))
+)
 
 
 def _bound(name, *arguments, **options):
@@ -32,6 +35,7 @@ DESCRIPTORS = (
             beside("bilinear_pool", _others, where=_HOLES),
             _bound("compact_bilinear_pool", 4, where=_HOLES),
             _bound("netvlad_pool", _CENTERS, _KERNEL, _BIAS, where=_HOLES),
+            _bound("sim_pool", _SCALE, _SHIFT, _KEYS, 2 * _KEYS, _KEYS[0], where=_HOLES),
         ),
     ),
     Group(
@@ -43,6 +47,7 @@ DESCRIPTORS = (
             _bound("bilinear_pool", None, (0, -2), where=_OF_IMAGES),
             _bound("compact_bilinear_pool", 5, None, (-3, 2), sketches=3),
             _bound("netvlad_pool", _CENTERS, _KERNEL, axis=1),
+            _bound("sim_pool", _SCALE, _SHIFT, _KEYS, _KEYS, axis=(-2,), gamma=1.25),
         ),
     ),
     Group(

@@ -296,8 +296,8 @@ def _global_gem(name, shape, masked=False, **options):
             lambda inputs: getattr(reference, pool)(inputs, first + mean_of(inputs, np), **options),
         )
 
-    functions = with_parameter("global_gem_pool", 3), with_parameter("global_mixed_pool", 0.2)
-    return Group(f"gem {name}", shape, functions)
+    parameters = {"global_gem_pool": 3, "global_mixed_pool": 0.2, "global_lse_pool": 1.5}
+    return Group(f"gem {name}", shape, tuple(with_parameter(*each) for each in parameters.items()))
 
 
 GEM = (

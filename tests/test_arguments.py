@@ -21,6 +21,8 @@ _WINDOW = {"window_shape": (2, 2)}
 _BINS = {"output_shape": (2, 2)}
 _SKETCH = {"out_features": 4}
 _VLAD = {"centers": _X[0, 0], "kernel": _X[0, 0].T}
+_HEADS = np.linspace(-3, 3, 9, dtype=np.float32).reshape(3, 3, 1)
+_SIM = {"scale": _HEADS[0, :, 0], "bias": _HEADS[1, :, 0], "query_kernel": _HEADS, "key_kernel": 2 * _HEADS}
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,15 @@ _VLAD = {"centers": _X[0, 0], "kernel": _X[0, 0].T}
         (ValueError, "centers must have the shape", "netvlad_pool", _VLAD | {"centers": _X[0, 0, 0]}),
         (ValueError, "kernel must have the shape", "netvlad_pool", _VLAD | {"kernel": _X[0, 0]}),
         (ValueError, "bias must have the shape", "netvlad_pool", _VLAD | {"bias": _X[0, 0, 0, :2]}),
+        (ValueError, r"scale must have the shape \(3,\)", "sim_pool", _SIM | {"scale": _X[0, 0]}),
+        (ValueError, r"key_kernel must have the shape \(3, 3, 1\)", "sim_pool", _SIM | {"key_kernel": _X[0]}),
+        (
+            ValueError,
+            "query_kernel must have the shape .* heads times size are 3",
+            "sim_pool",
+            _SIM | {"query_kernel": np.ones((3, 2, 2))},
+        ),
+        (ValueError, "gamma must be above 0 and finite, got 0", "sim_pool", _SIM | {"gamma": 0}),
         (ValueError, "correction must be 0 or 1, got 2", "var_pool", _WINDOW | {"correction": 2}),
         (TypeError, "correction must be an int", "std_pool", _WINDOW | {"correction": 0.5}),
         (ValueError, "inputs must have at least 3 dimensions", "global_avg_pool", {"inputs": _X[0, 0]}),
@@ -208,6 +219,7 @@ BASES = {
     "mixed_pool": _WINDOWED | {"alpha": 0.3},
     "gem_pool": _WINDOWED | {"p": 2.0},
     "global_gem_pool": {"inputs": _SMALL, "p": 2.0},
+    "global_lse_pool": {"inputs": _SMALL, "r": 2.0},
     "global_mixed_pool": {"inputs": _SMALL, "alpha": 0.3},
     "global_weighted_avg_pool": {"inputs": _SMALL, "weights": _SMALL[..., :1]},
     "global_avg_pool": {"inputs": 9 * _SMALL, "dtype": np.int32},
@@ -218,6 +230,7 @@ BASES = {
     **dict.fromkeys(("soft_argmax_pool", "covariance_pool", "bilinear_pool"), _ALONG),
     "compact_bilinear_pool": _ALONG | {"out_features": 4},
     "netvlad_pool": _ALONG | {"centers": _SMALL[0, 0, :3], "kernel": 5 * _SMALL[0, 0, :3].T},
+    "sim_pool": _ALONG | _SIM,
     "detail_preserving_pool": _WINDOWED | {"alpha": 0.3, "lam": 1.5},
     "lip_pool": _WINDOWED | {"logits": _SMALL[..., :1] * 2},
 }
@@ -264,11 +277,17 @@ CHANGES = {
     "out_features": 5,
     "sketches": 1,
     "centers": _SMALL[0, 1, :3],
+    "scale": np.float32([2, 1, 0]),
+    "query_kernel": _HEADS[::-1],
+    "key_kernel": _HEADS[::-1],
+    "query_bias": 5 * _HEADS[0],
+    "gamma": 2.0,
+    "r": -1.0,
     "kernel": 5 * _SMALL[0, 2, :3].T,
     "pseudo_random": {"pseudo_random": True, "window_shape": None},
 }
 # Whose mask has one channel.
-_OF_TOKENS = ("covariance_pool", "bilinear_pool", "compact_bilinear_pool", "netvlad_pool")
+_OF_TOKENS = ("covariance_pool", "bilinear_pool", "compact_bilinear_pool", "netvlad_pool", "sim_pool")
 # Those of which most changes ask for a change of another argument, too.
 _OTHERS = [
     ("max_unpool", {"values": _SMALL + 1}),

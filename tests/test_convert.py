@@ -1,5 +1,10 @@
 """Heads that were trained elsewhere: their parameters and settings, in every layout that is known."""
 
+import importlib.util
+import sys
+import types
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -124,6 +129,84 @@ def test_pytorch_agrees():
     np.testing.assert_allclose(
         jaxpool.attention_pool(x.numpy(), **parameters), expected, rtol=1e-5, atol=1e-5
     )
+
+
+# ------------------------------------------------------------------------------------------------ SimPool
+
+_SIM = {"norm.weight": _drawn(CHANNELS), "norm.bias": _drawn(CHANNELS + 1)[1:]}
+_SIM |= {f"{name}.weight": WEIGHTS[i] for i, name in enumerate("qk")}
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_sim_pool_matches_its_definition(biased):
+    state = _SIM | ({"q.bias": BIASES[0], "k.bias": BIASES[1]} if biased else {})
+    own = {f"head.{name}": array for name, array in state.items()} | {"q.weight": np.ones((3, 1))}
+    parameters = jaxpool.convert.sim_pool_parameters(own, HEADS, "head.")
+    assert (parameters["query_bias"] is not None) == biased
+    x = random((2, TOKENS, CHANNELS))
+    expected = []
+    for tokens in x:
+        normal = (tokens - tokens.mean(1, keepdims=True)) / np.sqrt(tokens.var(1, keepdims=True) + 1e-5)
+        normal = normal * _SIM["norm.weight"] + _SIM["norm.bias"]
+        eye = np.eye(CHANNELS)
+        biases = [*(BIASES[:2] if biased else np.zeros((2, CHANNELS))), np.zeros(CHANNELS)]
+        expected.append(_attention(normal, tokens.mean(0), [*WEIGHTS[:2], eye], biases, eye, 0))
+    np.testing.assert_allclose(jaxpool.sim_pool(x, **parameters), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("message", "state", "heads"),
+    [
+        ("state must have norm.weight, norm.bias, q.weight, k.weight behind prefix=''", {}, 2),
+        ("and no q_norm or k_norm", _SIM | {"q_norm.weight": OUT_BIAS}, 2),
+        ("num_heads must divide the 4 features, got 3", _SIM, 3),
+    ],
+)
+def test_mistakes_in_sim_pools_are_named(message, state, heads):
+    with pytest.raises(ValueError, match=message):
+        jaxpool.convert.sim_pool_parameters(state, heads)
+
+
+@pytest.fixture
+def timm_layers(monkeypatch):
+    """timm's layers alone: its models import torchvision, of which its layers need the name of one class."""
+    pytest.importorskip("torch", reason="PyTorch is no dependency; it is installed to compare")
+    found = importlib.util.find_spec("timm")
+    if found is None:
+        pytest.skip("timm is no dependency; it is installed to compare")
+    stubs = {name: types.ModuleType(name) for name in ("timm", "torchvision.ops.misc")}
+    stubs["timm"].__path__ = found.submodule_search_locations
+    stubs["torchvision.ops.misc"].FrozenBatchNorm2d = object
+    stubs |= {name: types.ModuleType(name) for name in ("torchvision", "torchvision.ops")}
+    for name, module in stubs.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return importlib.import_module("timm.layers")
+
+
+@pytest.mark.parametrize("gamma", [None, 1.25])
+@pytest.mark.parametrize("biased", [False, True])
+def test_timm_agrees(biased, gamma, timm_layers):
+    """Values and gradients, of pools with random weights."""
+    import torch
+
+    torch.manual_seed(0)
+    pool = timm_layers.SimPool2d(CHANNELS, HEADS, qkv_bias=biased, gamma=gamma)
+    for parameter in pool.parameters():
+        torch.nn.init.normal_(parameter)
+    smooth, x = timm_layers.LsePlus2d(r=2.5), random((3, 2, 3, CHANNELS))
+    parameters = jaxpool.convert.sim_pool_parameters(
+        {name: array.numpy() for name, array in pool.state_dict().items()}, HEADS
+    )
+    for theirs, ours in (
+        (pool, lambda x: jaxpool.sim_pool(x, **parameters, gamma=gamma)),
+        (smooth, lambda x: jaxpool.global_lse_pool(x, 2.5)),
+    ):
+        leaf = torch.from_numpy(x).requires_grad_()
+        expected = theirs(leaf.permute(0, 3, 1, 2))
+        torch.sin(expected).sum().backward()
+        np.testing.assert_allclose(ours(x), expected.detach().numpy(), rtol=1e-4, atol=1e-4)
+        slope = jax.grad(lambda x, ours=ours: jnp.sum(jnp.sin(ours(x))))(x)
+        np.testing.assert_allclose(slope, leaf.grad.numpy(), rtol=1e-3, atol=1e-3)
 
 
 # --------------------------------------------------------------------------------------------- sentences

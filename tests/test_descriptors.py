@@ -20,6 +20,8 @@ CENTERS, KERNEL, BIAS = (
     distinct((3, 2), np.float32, seed=1),
     np.float32([0.1, 0]),
 )
+# A scale, a bias, and the kernels of three heads.
+SIM = np.float32([1, 2, 0.5]), np.float32([0.1, 0, -1]), *distinct((2, 3, 3, 1), np.float32)
 # Each takes inputs of three channels, and a mask or none.
 POOLS = {
     "soft argmax": jaxpool.soft_argmax_pool,
@@ -28,6 +30,8 @@ POOLS = {
     "bilinear": lambda x, **mask: jaxpool.bilinear_pool(x, -x[..., :2], **mask),
     "compact": lambda x, **mask: jaxpool.compact_bilinear_pool(x, 4, 2 * x, **mask),
     "netvlad": lambda x, **mask: jaxpool.netvlad_pool(x, CENTERS, KERNEL, BIAS, **mask),
+    "sim": lambda x, **mask: jaxpool.sim_pool(x, *SIM, **mask),
+    "sim of powers": lambda x, **mask: jaxpool.sim_pool(x, *SIM, gamma=2.0, **mask),
 }
 
 
@@ -97,6 +101,7 @@ def test_on_an_explicit_mesh(spec):
             jaxpool.bilinear_pool(x, 2 * x),
             jaxpool.compact_bilinear_pool(x, 4),
             jaxpool.netvlad_pool(x, inputs[0], inputs[1].T),
+            jaxpool.sim_pool(x, *inputs[0, :2], *inputs[:, :4].reshape(2, 4, 2, 2), gamma=1.5),
         )
 
     with jax.set_mesh(mesh):

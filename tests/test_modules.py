@@ -71,6 +71,7 @@ SETTINGS = {
     "BilinearPool": {"axis": [2]},
     "CompactBilinearPool": {"out_features": 5, "axis": [2], "sketches": 3},
     "NetvladPool": {"num_clusters": 2, "axis": [1, 2]},
+    "SimPool": {"num_heads": 3, "use_bias": True, "axis": [1, 2], "gamma": 1.25},
     "Open": {"kernel": [[False, True], [True, True]], "window_dilation": [1, 2]},
     "Close": {"kernel": [2, 3]},
     "Gradient": {"kernel": [3, 1]},
@@ -87,6 +88,14 @@ WEIGHTS = {
     "Erode": {"kernel": np.zeros((2, 2))},
     "GemPool": {"p": np.full((), 3.0)},
     "GlobalGemPool": {"p": np.full((), 3.0)},
+    "GlobalLsePool": {"r": np.full((), 10.0)},
+    "SimPool": {
+        "scale": np.ones(3),
+        "bias": np.zeros(3),
+        "query_kernel": (3, 3, 1),
+        "key_kernel": (3, 3, 1),
+        "query_bias": np.zeros((3, 1)),
+    },
     "DetailPreservingPool": {"alpha": np.zeros(3), "lam": np.zeros(3)},
     "SoftArgmaxPool": {"temperature": np.zeros(())},
     "NetvladPool": {"centers": (2, 3), "kernel": (3, 2), "bias": np.zeros(2)},
@@ -102,14 +111,23 @@ WEIGHTS = {
         "positions": (65, 3),
     },
 }
-SIZED = ("SubsamplePool", "DetailPreservingPool", "AttentionPool", "NetvladPool", "Dilate", "Erode")
-DRAWN = ("AttentionPool", "NetvladPool")
+SIZED = (
+    "SubsamplePool",
+    "DetailPreservingPool",
+    "AttentionPool",
+    "NetvladPool",
+    "SimPool",
+    "Dilate",
+    "Erode",
+)
+DRAWN = ("AttentionPool", "NetvladPool", "SimPool")
 LOGARITHMS = ("DetailPreservingPool", "SoftArgmaxPool")
 # What frameworks call an argument otherwise.
 RENAMED = {"jaxpool.linen": {"init": "init_value"}, "jaxpool.equinox": {"deterministic": "inference"}}
 OF_THE_MODULE = (
     "num_heads",
     "num_clusters",
+    "use_bias",
     "out_features",
     "learned_query",
     "num_queries",

@@ -72,6 +72,7 @@ _OF_OTHER_ARGUMENTS = (
     "bilinear_",
     "compact_bilinear_",
     "netvlad_",
+    "sim_",
     "roi_",
     "ps_roi_",
     "segment_",
@@ -106,6 +107,7 @@ IRREGULAR |= {
 IRREGULAR |= {
     "global_gem_pool": lambda x: jaxpool.global_gem_pool(x, 3.0),
     "global_mixed_pool": lambda x: jaxpool.global_mixed_pool(x, 0.3),
+    "global_lse_pool": lambda x: jaxpool.global_lse_pool(x, 2.0),
     "global_weighted_avg_pool": lambda x: jaxpool.global_weighted_avg_pool(x, np.ones((30, 1), np.float32)),
     "bilinear_pool": jaxpool.bilinear_pool,
     "blur_pool": jaxpool.blur_pool,
@@ -121,6 +123,7 @@ _IN_PASSES = (
     "global_lp_pool",
     "global_logsumexp_pool",
     "global_gem_pool",
+    "global_lse_pool",
     "global_var_pool",
     "polyphase_pool",
     "spectral_pool",

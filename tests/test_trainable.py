@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 import jaxpool
 from tests import reference
 from tests.cases import assert_close, random
+from tests.differences import assert_derivatives
 from tests.programs import Program, interpret
 
 NAN, INF = np.nan, np.inf
@@ -348,6 +349,7 @@ def test_other_dtypes(dtype):
         "gated_pool": (np.float32([[0.1, 0.2], [0.3, -0.4]]), (2, 2), (2, 2)),
         "blur_pool": (3, (2, 2)),
         "global_gem_pool": (2.0,),
+        "global_lse_pool": (2.0,),
     }
     found, weighted = interpret(
         lambda x: (
@@ -360,6 +362,33 @@ def test_other_dtypes(dtype):
         expected = getattr(reference, name)(wide, *arguments).astype(result)
         assert_close(found[name], expected, result)
     assert_close(weighted, reference.lip_pool(wide, wide, (2, 2)).astype(result), result)
+
+
+def test_smooth_maxima_lie_between_averages_and_extremes(x64):
+    x = np.array([[1.0, 5.0, -2.0], [2.0, 5.0, -np.inf]])[..., None]
+    sharpness = np.array([1e-4, 2.0, 300.0, -300.0])
+    found = interpret(
+        lambda x: jnp.concatenate([jaxpool.global_lse_pool(x, jnp.array(r)) for r in sharpness], 1), x
+    )
+    np.testing.assert_allclose(found[0, [0, 2, 3]], [4 / 3, 5, -2], atol=0.02)
+    np.testing.assert_allclose(
+        found[0, 1], jaxpool.global_logsumexp_pool(x[:1], temperature=0.5, mean=True)[0, 0]
+    )
+    assert found[1, 3] == -np.inf
+
+
+def test_smooth_maxima_have_gradients_in_their_sharpness(x64):
+    """Where there are infinities too, and where nothing takes part."""
+    x, where = np.array([[1.0, 5.0, -np.inf], [2.0, 7.0, 1.0]])[..., None], np.ones((2, 3, 1), bool)
+    where[1] = False
+
+    def total(x, r):
+        return jnp.sum(jnp.maximum(jaxpool.global_lse_pool(x, r, where=where), -1))
+
+    slopes = interpret(jax.grad(total, (0, 1)), x, np.float64(0.5))
+    assert all(np.isfinite(slope).all() for slope in slopes)
+    assert not slopes[0][1].any()
+    assert_derivatives(lambda r: jaxpool.global_lse_pool(x[:1, :2], r), np.float64(0.5))
 
 
 def test_low_precision_accumulates_in_float32():

@@ -88,6 +88,7 @@ _ATTENTION = {"query": None, **KERNELS}
         ),
         (ValueError, "eps must be above 0 and finite, got 0", "gem_pool", {"p": 3.0, **_WINDOW, "eps": 0}),
         (ValueError, r"p must have the shape \(\) or \(3,\)", "global_gem_pool", {"p": np.ones(2)}),
+        (ValueError, r"r must have the shape \(\) or \(3,\)", "global_lse_pool", {"r": np.ones(2)}),
         (
             ValueError,
             r"p must have the shape \(\), got \(3,\)",

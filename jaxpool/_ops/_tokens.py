@@ -42,7 +42,7 @@ def pool_tokens(
     pool: _Pool,
     axis: SupportsIndex | Sequence[SupportsIndex] | None,
     where: ArrayLike | None,
-    *operands: Array,
+    *operands: Array | None,
 ) -> Array:
     """All tokens of arrays along some axes, pooled as one, to something that lacks these axes."""
     first = arrays[0]

@@ -26,6 +26,7 @@ from tests.reference.descriptors import bilinear_pool as bilinear_pool
 from tests.reference.descriptors import compact_bilinear_pool as compact_bilinear_pool
 from tests.reference.descriptors import covariance_pool as covariance_pool
 from tests.reference.descriptors import netvlad_pool as netvlad_pool
+from tests.reference.descriptors import sim_pool as sim_pool
 from tests.reference.descriptors import soft_argmax_pool as soft_argmax_pool
 from tests.reference.geometry import output_shape as output_shape
 from tests.reference.geometry import windows as windows
@@ -98,6 +99,7 @@ from tests.reference.trainable import detail_preserving_pool as detail_preservin
 from tests.reference.trainable import gated_pool as gated_pool
 from tests.reference.trainable import gem_pool as gem_pool
 from tests.reference.trainable import global_gem_pool as global_gem_pool
+from tests.reference.trainable import global_lse_pool as global_lse_pool
 from tests.reference.trainable import global_mixed_pool as global_mixed_pool
 from tests.reference.trainable import lip_pool as lip_pool
 from tests.reference.trainable import mixed_pool as mixed_pool

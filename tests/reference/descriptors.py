@@ -108,6 +108,42 @@ def netvlad_pool(inputs, centers, kernel, bias=None, axis=None, *, where=None, d
     return _of_tokens(pool, axis, where, dtype, inputs)
 
 
+def sim_pool(
+    inputs,
+    scale,
+    bias,
+    query_kernel,
+    key_kernel,
+    query_bias=0,
+    axis=None,
+    *,
+    gamma=None,
+    where=None,
+    dtype=None,
+):
+    """Averages of normalised rows, by how much their mean's query has in common with their keys."""
+    heads, size = np.shape(query_kernel)[1:]
+
+    def pool(tokens):
+        result = np.zeros((heads, size))
+        if len(tokens):
+            normal = [(row - row.mean()) / np.sqrt(row.var() + 1e-5) * scale + bias for row in tokens]
+            for head in range(heads):
+                query = (
+                    tokens.mean(0) @ query_kernel[:, head] + np.broadcast_to(query_bias, (heads, size))[head]
+                )
+                logits = np.array([row @ key_kernel[:, head] @ query / np.sqrt(size) for row in normal])
+                weights = np.exp(logits - logits.max()) / np.sum(np.exp(logits - logits.max()))
+                values = np.array(normal)[:, head * size : (head + 1) * size]
+                if gamma is None:
+                    result[head] = weights @ values
+                else:
+                    result[head] = (weights @ (values - values.min(0) + 1e-6) ** gamma) ** (1 / gamma)
+        return result.ravel()
+
+    return _of_tokens(pool, axis, where, dtype, inputs)
+
+
 def _mean_outer(rows, others):
     products = [np.outer(row, other) for row, other in zip(rows, others, strict=True)]
     return sum(products, np.zeros((rows.shape[1], others.shape[1]))) / max(len(rows), 1)

@@ -61,6 +61,13 @@ def global_gem_pool(inputs, p, axis=None, *, eps=1e-6, where=None, keepdims=Fals
     return result.astype(dtype)
 
 
+def global_lse_pool(inputs, r, axis=None, *, where=None, keepdims=False, dtype=None):
+    """The logarithm of the mean of exponentials, over what is multiplied; `r` is a number."""
+    inputs, dtype = averaged(inputs, dtype)
+    value = global_logsumexp_pool(r * inputs, axis, mean=True, where=where, keepdims=keepdims) / r
+    return value.astype(dtype)
+
+
 def global_mixed_pool(inputs, alpha, axis=None, *, where=None, keepdims=False, dtype=None):
     """So much of the maximum, and the rest of the average; 0 where there is no element."""
     inputs, dtype = averaged(inputs, dtype)
