@@ -55,6 +55,9 @@ FAMILIES = {
         "detail_preserving_pool": "jaxpool.detail_preserving_pool(photo, 0.0, 3.0, (6, 6), (6, 6))",
         "lip_pool": "jaxpool.lip_pool(photo, logits, (6, 6), (6, 6))",
         "attention_pool": "jaxpool.attention_pool(photo, query, eye, eye, eye, out, axis=(0, 1))",
+        "rotary_attention_pool": (
+            "jaxpool.rotary_attention_pool(photo, query, *turned, out4, axis=(0, 1), reference_shape=(7, 7))"
+        ),
         "sim_pool": "jaxpool.sim_pool(photo, jnp.full(3, 0.2), jnp.full(3, 0.5), eye, eye, axis=(0, 1))",
     },
     "Morphology": {

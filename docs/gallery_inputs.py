@@ -22,3 +22,4 @@ query = 10.0 * jnp.array([-1.0, 2.0, -1.0])  # green, which is the color of the 
 colors = jnp.array([[0.9, 0.8, 0.7], [0.4, 0.3, 0.3], [0.1, 0.1, 0.1]])
 nearest = -20.0 * jnp.sum(colors**2, 1)  # and with it 40 times the colors: to the nearest of them
 eye, out = jnp.eye(3)[:, None], jnp.eye(3)[None]  # one head that projects nothing
+turned, out4 = jnp.eye(3, 4)[None, :, None].repeat(3, 0), jnp.eye(4, 3)[None]  # the same, in pairs

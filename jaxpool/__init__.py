@@ -45,6 +45,7 @@ from jaxpool._ops.roi_align import ps_roi_align as ps_roi_align
 from jaxpool._ops.roi_align import roi_align as roi_align
 from jaxpool._ops.roi_pool import ps_roi_pool as ps_roi_pool
 from jaxpool._ops.roi_pool import roi_pool as roi_pool
+from jaxpool._ops.rotary import rotary_attention_pool as rotary_attention_pool
 from jaxpool._ops.second_order import bilinear_pool as bilinear_pool
 from jaxpool._ops.second_order import compact_bilinear_pool as compact_bilinear_pool
 from jaxpool._ops.second_order import covariance_pool as covariance_pool

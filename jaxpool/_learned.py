@@ -82,6 +82,19 @@ def _attention_positions(settings: _Settings, channels: int) -> Start | None:
     return None if tokens is None else Start((tokens, channels), normal(channels**-0.5))
 
 
+def _sized_heads(settings: _Settings, channels: int) -> tuple[int, int]:
+    size = settings["head_size"]
+    return _heads(settings, channels) if size is None else (settings["num_heads"], size)
+
+
+def _sized_projection(settings: _Settings, channels: int) -> Start:
+    return Start((channels, *_sized_heads(settings, channels)), lecun_normal(0, (1, 2)))
+
+
+def _class_token(settings: _Settings, channels: int) -> Start | None:
+    return Start((channels,), normal(channels**-0.5)) if settings["learned_query"] else None
+
+
 def _sim_bias(settings: _Settings, channels: int) -> Start | None:
     return Start(_heads(settings, channels), zeros) if settings["use_bias"] else None
 
@@ -158,6 +171,31 @@ _LEARNED = {
                 "num_positions", "int | None", None
             ): "how many positions are learned: that of the tokens, "
             "and one more for their mean; `None` for no positions.",
+        },
+    ),
+    "rotary_attention_pool": Learned(
+        {
+            "query": _class_token,
+            **dict.fromkeys(("query_kernel", "key_kernel", "value_kernel"), _sized_projection),
+            "out_kernel": lambda s, n: Start((*_sized_heads(s, n), _features(s, n)), lecun_normal((0, 1), 2)),
+            **dict.fromkeys(
+                ("query_bias", "key_bias", "value_bias"), lambda s, n: Start(_sized_heads(s, n), zeros)
+            ),
+            "out_bias": lambda s, n: Start((_features(s, n),), zeros),
+        },
+        sized=True,
+        sampled=True,
+        settings={
+            _first("num_heads", "int"): "the number of heads.",
+            _option(
+                "head_size", "int | None", None
+            ): "the size of each head, which twice the number of axes must "
+            "divide; `None` for channels over heads.",
+            _option("out_features", "int | None", None): "the number of channels of the result; `None` for "
+            "as many as the inputs have.",
+            _option(
+                "learned_query", "bool", False
+            ): "whether the query is a class token that is learned; else it is the mean of the tokens.",
         },
     ),
     "sim_pool": Learned(

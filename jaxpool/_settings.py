@@ -35,6 +35,7 @@ _NUMBERS: dict[str, Callable[[Any], Any]] = {
 # The integers that must be at least 1, alone or in a sequence.
 _POSITIVE = (
     "filter_size",
+    "head_size",
     "image_shape",
     "iterations",
     "k",
@@ -47,6 +48,7 @@ _POSITIVE = (
     "num_queries",
     "out_features",
     "output_shape",
+    "reference_shape",
     "sampling_ratio",
     "strides",
     "times",

@@ -60,32 +60,48 @@ def attention_pool_parameters(state: Mapping[str, Any], num_heads: int, prefix: 
       al., "Sigmoid Loss for Language Image Pre-Training", 2023.
     """
     own = {name.removeprefix("attention."): array for name, array in _own(state, prefix).items()}
-    weights, biases = (_projections(own, kind) for kind in ("weight", "bias"))
-    if len(weights) != 3:
-        raise ValueError(
-            f"state must have projections of queries, keys and values behind prefix={prefix!r}, got "
-            f"{sorted(own)}."
-        )
-    features, channels = weights[0].shape
-    heads = _heads(num_heads, features)
+    found = _attention(own, num_heads, prefix)
+    channels = len(found["query_kernel"])
     query, positions = _first(own, _QUERIES), _first(own, _POSITIONS)
     if query is not None:
         query = query.reshape(-1, channels)
-    out_kernel = _first(own, [f"{name}.weight" for name in _OUT])
-    out_kernel = np.eye(features, dtype=np.float32) if out_kernel is None else out_kernel.T
-    found = {
-        "query": query[0] if query is not None and len(query) == 1 else query,
-        **{
-            f"{name}_kernel": weight.T.reshape(channels, *heads)
-            for name, weight in zip(("query", "key", "value"), weights, strict=True)
-        },
-        "out_kernel": out_kernel.reshape(*heads, -1),
-        "query_bias": biases[0].reshape(heads) if biases else None,
-        "value_bias": biases[2].reshape(heads) if biases else None,
-        "out_bias": _first(own, [f"{name}.bias" for name in _OUT]),
-        "positions": None if positions is None else positions.reshape(-1, channels),
-    }
-    return {name: None if array is None else jnp.asarray(array) for name, array in found.items()}
+    found["query"] = query[0] if query is not None and len(query) == 1 else query
+    found["positions"] = None if positions is None else positions.reshape(-1, channels)
+    del found["key_bias"]
+    return _as_arrays(found)
+
+
+def rotary_attention_pool_parameters(
+    state: Mapping[str, Any], num_heads: int, prefix: str = ""
+) -> dict[str, Any]:
+    """The parameters of `rotary_attention_pool` from those of timm's `RotAttentionPool2d`.
+
+    That is one with timm's own rotations, `rope_type="cat"`, which have no parameters.
+
+    Args:
+      state: the module's `state_dict()`, or that of a network, with arrays that NumPy can read.
+      num_heads: how many heads there are, which the parameters do not say.
+      prefix: what comes before the names, such as `"head.pool."`.
+
+    Returns:
+      The keyword arguments of `rotary_attention_pool` besides inputs and options, of float32: timm's
+      `ref_feat_size` is to be given beside them, as `reference_shape`. `query` is `None` where there is no
+      class token, and the mean of the tokens asks.
+
+    Raises:
+      ValueError: there is no projection of queries, keys and values, or the heads do not divide them.
+
+    Example:
+      >>> import jax.numpy as jnp, numpy as np, jaxpool
+      >>> state = {"qkv.weight": np.ones((24, 5)), "proj.weight": np.ones((3, 8))}
+      >>> parameters = jaxpool.convert.rotary_attention_pool_parameters(state, num_heads=2)
+      >>> jaxpool.rotary_attention_pool(jnp.ones((1, 9, 9, 5)), **parameters, reference_shape=(7, 7)).shape
+      (1, 3)
+    """
+    own = _own(state, prefix)
+    found = _attention(own, num_heads, prefix)
+    found["query"] = own["cls_token"].ravel() if "cls_token" in own else None
+    return _as_arrays(found)
 
 
 def sim_pool_parameters(state: Mapping[str, Any], num_heads: int = 1, prefix: str = "") -> dict[str, Any]:
@@ -133,7 +149,7 @@ def sim_pool_parameters(state: Mapping[str, Any], num_heads: int = 1, prefix: st
         "key_kernel": own["k.weight"].T.reshape(channels, *heads),
         "query_bias": own["q.bias"].reshape(heads) if "q.bias" in own else None,
     }
-    return {name: None if array is None else jnp.asarray(array) for name, array in found.items()}
+    return _as_arrays(found)
 
 
 def sentence_pool(config: Mapping[str, Any]) -> Callable[[ArrayLike, ArrayLike], Array]:
@@ -195,6 +211,34 @@ def _own(state: Mapping[str, Any], prefix: str) -> dict[str, np.ndarray]:
         name.removeprefix(prefix): np.asarray(array, np.float32)
         for name, array in state.items()
         if name.startswith(prefix)
+    }
+
+
+def _as_arrays(found: Mapping[str, np.ndarray | None]) -> dict[str, Array | None]:
+    return {name: None if array is None else jnp.asarray(array) for name, array in found.items()}
+
+
+def _attention(own: Mapping[str, np.ndarray], num_heads: int, prefix: str) -> dict[str, Any]:
+    """The kernels and biases of an attention, as pools here take them."""
+    weights, biases = (_projections(own, kind) for kind in ("weight", "bias"))
+    if len(weights) != 3:
+        raise ValueError(
+            f"state must have projections of queries, keys and values behind prefix={prefix!r}, got "
+            f"{sorted(own)}."
+        )
+    features, channels = weights[0].shape
+    heads, names = _heads(num_heads, features), ("query", "key", "value")
+    out_kernel = _first(own, [f"{name}.weight" for name in _OUT])
+    out_kernel = np.eye(features, dtype=np.float32) if out_kernel is None else out_kernel.T
+    kernels = {
+        f"{name}_kernel": weight.T.reshape(channels, *heads)
+        for name, weight in zip(names, weights, strict=True)
+    }
+    return {
+        **kernels,
+        "out_kernel": out_kernel.reshape(*heads, -1),
+        **{f"{name}_bias": biases[i].reshape(heads) if biases else None for i, name in enumerate(names)},
+        "out_bias": _first(own, [f"{name}.bias" for name in _OUT]),
     }
 
 

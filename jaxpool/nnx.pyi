@@ -3642,6 +3642,79 @@ class AttentionPool(Pooling):
           last, and before them several queries; integers and bools promote as in `jnp.mean`.
         """
 
+class RotaryAttentionPool(Pooling):
+    """Pools by multi-head attention to everything along some axes, with rotary positions.
+
+    A module that applies `jaxpool.rotary_attention_pool`, whose documentation says what
+    results mean. It learns `query`, `query_kernel`, `key_kernel`, `value_kernel`,
+    `out_kernel`, `query_bias`, `key_bias`, `value_bias`, `out_bias`, in float32.
+
+    Args:
+      num_features: the number of channels.
+      num_heads: the number of heads.
+      axis: which axes to pool, one or several, of which none is the last; `None` is all but the first and
+        the last, so that `(batch, *spatial, channels)` becomes `(batch, features)`.
+      head_size: the size of each head, which twice the number of axes must divide; `None` for
+        channels over heads.
+      out_features: the number of channels of the result; `None` for as many as the inputs have.
+      learned_query: whether the query is a class token that is learned; else it is the mean of the
+        tokens.
+      reference_shape: the lengths that positions are stretched to, one for each of these axes, in their order
+        in the array; `None` for positions as they are.
+      temperature: the $T$ of the angles, above 0.
+      keepdims: whether the pooled axes stay, with length 1.
+      rngs: where what it learns is drawn from at the start, by the stream `params`.
+    """
+    num_features: int
+    num_heads: int
+    axis: SupportsIndex | Sequence[SupportsIndex] | None
+    head_size: int | None
+    out_features: int | None
+    learned_query: bool
+    reference_shape: Sequence[SupportsIndex] | None
+    temperature: float
+    keepdims: bool
+    query: nnx.Param[Array] | None
+    query_kernel: nnx.Param[Array]
+    key_kernel: nnx.Param[Array]
+    value_kernel: nnx.Param[Array]
+    out_kernel: nnx.Param[Array]
+    query_bias: nnx.Param[Array]
+    key_bias: nnx.Param[Array]
+    value_bias: nnx.Param[Array]
+    out_bias: nnx.Param[Array]
+    def __init__(
+        self,
+        num_features: int,
+        num_heads: int,
+        axis: SupportsIndex | Sequence[SupportsIndex] | None = None,
+        *,
+        head_size: int | None = None,
+        out_features: int | None = None,
+        learned_query: bool = False,
+        reference_shape: Sequence[SupportsIndex] | None = None,
+        temperature: float = 10000.0,
+        keepdims: bool = False,
+        rngs: nnx.Rngs,
+    ) -> None: ...
+    def __call__(
+        self,
+        inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
+    ) -> Array:
+        """Pools by multi-head attention to everything along some axes, with rotary positions.
+
+        Args:
+          inputs: an array of real, integer or bool dtype, with channels along its last axis.
+          where: a mask of bools, of one channel, that broadcasts to `inputs`; a token where it is `False` takes
+            no part, and is without harm if it is NaN.
+
+        Returns:
+          An array of the inputs' dtype and of their shape without the pooled axes, with `features` along the
+          last; integers and bools promote as in `jnp.mean`.
+        """
+
 class SimPool(Pooling):
     """Pools by SimPool: averages by the attention that the mean pays to everything along some axes.
 

@@ -15,6 +15,8 @@ _CENTERS, _KERNEL, _BIAS = (
 _SCALE, _SHIFT, _KEYS = (
     np.random.RandomState(3).randn(*shape).astype(np.float32) for shape in ((3,), (3,), (3, 3, 1))
 )
+_TURNED = np.random.RandomState(4).randn(3, 3, 2, 4).astype(np.float32)
+_OUT = np.random.RandomState(5).randn(2, 4, 2).astype(np.float32)
 
 
 def _bound(name, *arguments, **options):
@@ -36,6 +38,9 @@ DESCRIPTORS = (
             _bound("compact_bilinear_pool", 4, where=_HOLES),
             _bound("netvlad_pool", _CENTERS, _KERNEL, _BIAS, where=_HOLES),
             _bound("sim_pool", _SCALE, _SHIFT, _KEYS, 2 * _KEYS, _KEYS[0], where=_HOLES),
+            _bound(
+                "rotary_attention_pool", _SCALE, *_TURNED, _OUT, *_TURNED[:, 0], _SHIFT[:2], temperature=9.0
+            ),
         ),
     ),
     Group(
@@ -48,6 +53,7 @@ DESCRIPTORS = (
             _bound("compact_bilinear_pool", 5, None, (-3, 2), sketches=3),
             _bound("netvlad_pool", _CENTERS, _KERNEL, axis=1),
             _bound("sim_pool", _SCALE, _SHIFT, _KEYS, _KEYS, axis=(-2,), gamma=1.25),
+            _bound("rotary_attention_pool", None, *_TURNED, _OUT, where=_OF_IMAGES, reference_shape=(2, 5)),
         ),
     ),
     Group(

@@ -327,7 +327,14 @@ _ELSEWHERE = (
     "wavelet_pool",
     "wavelet_unpool",
 )
-_ELSEWHERE += ("attention_pool", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool")
+_ELSEWHERE += (
+    "attention_pool",
+    "rotary_attention_pool",
+    "roi_align",
+    "roi_pool",
+    "ps_roi_align",
+    "ps_roi_pool",
+)
 _ELSEWHERE += ("multiscale_roi_align", "crop_and_resize", "quantized_avg_pool", "global_quantized_avg_pool")
 _ELSEWHERE += tuple(name for name in dir(jaxpool) if name.startswith("segment_"))  # in test_segments.py
 _ELSEWHERE += ("__getattr__",)

@@ -78,13 +78,13 @@ def test_attention_matches_its_definition(layout):
 
 def test_what_an_attention_lacks_is_left_out():
     parameters = jaxpool.convert.attention_pool_parameters({"qkv.weight": _JOINED["weight"]}, HEADS)
-    assert [name for name, array in parameters.items() if array is None] == [
+    assert {name for name, array in parameters.items() if array is None} == {
         "query",
         "query_bias",
         "value_bias",
         "out_bias",
         "positions",
-    ]
+    }
     x, nothing = random((1, TOKENS, CHANNELS)), np.zeros((3, CHANNELS))
     expected = _attention(
         np.concatenate([x[0].mean(0, keepdims=True), x[0]]),
@@ -129,6 +129,38 @@ def test_pytorch_agrees():
     np.testing.assert_allclose(
         jaxpool.attention_pool(x.numpy(), **parameters), expected, rtol=1e-5, atol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"qkv_bias": False}, {"qkv_separate": True, "class_token": True}], ids=str
+)
+def test_timm_agrees_with_rotary_attention(settings, timm_layers):
+    """Values and gradients, of pools with random weights."""
+    import torch
+
+    torch.manual_seed(0)
+    heads = (
+        {"embed_dim": CHANNELS, "num_heads": 1}
+        if "class_token" in settings
+        else {"embed_dim": 16, "num_heads": 2}
+    )
+    pool = timm_layers.RotAttentionPool2d(CHANNELS, 5, ref_feat_size=(2, 7), **heads, **settings)
+    for parameter in pool.parameters():
+        torch.nn.init.normal_(parameter)
+    x = random((3, 4, 3, CHANNELS))
+    parameters = jaxpool.convert.rotary_attention_pool_parameters(
+        {name: array.numpy() for name, array in pool.state_dict().items()}, heads["num_heads"]
+    )
+    leaf = torch.from_numpy(x).requires_grad_()
+    expected = pool(leaf.permute(0, 3, 1, 2))
+    torch.sin(expected).sum().backward()
+
+    def ours(x):
+        return jaxpool.rotary_attention_pool(x, **parameters, reference_shape=(2, 7))
+
+    np.testing.assert_allclose(ours(x), expected.detach().numpy(), rtol=1e-4, atol=1e-4)
+    slope = jax.grad(lambda x: jnp.sum(jnp.sin(ours(x))))(x)
+    np.testing.assert_allclose(slope, leaf.grad.numpy(), rtol=1e-3, atol=1e-3)
 
 
 # ------------------------------------------------------------------------------------------------ SimPool

@@ -66,6 +66,7 @@ SETTINGS = {
     "WaveletPool": {"strides": [2, 1], "wavelet": "db2", "bands": "all"},
     "WaveletUnpool": {"strides": [2, 2], "output_shape": [15, 6], "channel_axis": 1},
     "AttentionPool": {"num_heads": 1, "num_positions": 65},
+    "RotaryAttentionPool": {"num_heads": 2, "head_size": 4, "out_features": 5, "reference_shape": [4, 4]},
     "SoftArgmaxPool": {"axis": [1, -2], "normalized": False},
     "CovariancePool": {"axis": [1, 2], "iterations": 3},
     "BilinearPool": {"axis": [2]},
@@ -99,6 +100,13 @@ WEIGHTS = {
     "DetailPreservingPool": {"alpha": np.zeros(3), "lam": np.zeros(3)},
     "SoftArgmaxPool": {"temperature": np.zeros(())},
     "NetvladPool": {"centers": (2, 3), "kernel": (3, 2), "bias": np.zeros(2)},
+    "RotaryAttentionPool": {
+        "query": None,
+        **dict.fromkeys(("query_kernel", "key_kernel", "value_kernel"), (3, 2, 4)),
+        "out_kernel": (2, 4, 5),
+        **dict.fromkeys(("query_bias", "key_bias", "value_bias"), np.zeros((2, 4))),
+        "out_bias": np.zeros(5),
+    },
     "AttentionPool": {
         "query": None,
         "query_kernel": (3, 1, 3),
@@ -112,6 +120,7 @@ WEIGHTS = {
     },
 }
 SIZED = (
+    "RotaryAttentionPool",
     "SubsamplePool",
     "DetailPreservingPool",
     "AttentionPool",
@@ -120,7 +129,7 @@ SIZED = (
     "Dilate",
     "Erode",
 )
-DRAWN = ("AttentionPool", "NetvladPool", "SimPool")
+DRAWN = ("RotaryAttentionPool", "AttentionPool", "NetvladPool", "SimPool")
 LOGARITHMS = ("DetailPreservingPool", "SoftArgmaxPool")
 # What frameworks call an argument otherwise.
 RENAMED = {"jaxpool.linen": {"init": "init_value"}, "jaxpool.equinox": {"deterministic": "inference"}}
@@ -128,6 +137,7 @@ OF_THE_MODULE = (
     "num_heads",
     "num_clusters",
     "use_bias",
+    "head_size",
     "out_features",
     "learned_query",
     "num_queries",

@@ -59,6 +59,7 @@ _OF_OTHER_ARGUMENTS = (
     "blur_",
     "polyphase_",
     "attention_",
+    "rotary_attention_",
     "spectral_",
     "wavelet_",
     "spatial_pyramid_",

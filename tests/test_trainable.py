@@ -364,6 +364,21 @@ def test_other_dtypes(dtype):
     assert_close(weighted, reference.lip_pool(wide, wide, (2, 2)).astype(result), result)
 
 
+def test_rotary_attention_is_differentiable_in_all_it_is_given(x64):
+    """Where some tokens take no part, which harm nothing; and where one row has none."""
+    random, where = np.random.RandomState(0), np.ones((2, 2, 3, 1), bool)
+    where[0, 0, 1], where[1] = False, False
+    shapes = [(2, 2, 3, 4), (4,), *[(4, 2, 4)] * 3, (2, 4, 3), *[(2, 4)] * 3, (3,)]
+    arrays = [random.randn(*shape) for shape in shapes]
+
+    def pool(x, *parameters):
+        x = jnp.where(where, x, jnp.nan)
+        return jaxpool.rotary_attention_pool(x, *parameters, where=where, reference_shape=(4, 4))
+
+    assert_derivatives(pool, *arrays)
+    assert_derivatives(lambda x, *rest: pool(x, None, *rest), arrays[0], *arrays[2:])
+
+
 def test_smooth_maxima_lie_between_averages_and_extremes(x64):
     x = np.array([[1.0, 5.0, -2.0], [2.0, 5.0, -np.inf]])[..., None]
     sharpness = np.array([1e-4, 2.0, 300.0, -300.0])

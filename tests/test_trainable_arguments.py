@@ -88,6 +88,23 @@ _ATTENTION = {"query": None, **KERNELS}
         ),
         (ValueError, "eps must be above 0 and finite, got 0", "gem_pool", {"p": 3.0, **_WINDOW, "eps": 0}),
         (ValueError, r"p must have the shape \(\) or \(3,\)", "global_gem_pool", {"p": np.ones(2)}),
+        (
+            ValueError,
+            "query must have one dimension",
+            "rotary_attention_pool",
+            {**_ATTENTION, "query": np.ones((2, 3))},
+        ),
+        (
+            ValueError,
+            "query_kernel must have heads whose size twice the number of axes divides",
+            "rotary_attention_pool",
+            {
+                **_ATTENTION,
+                "axis": 1,
+                **{name: array[..., :1] for name, array in KERNELS.items() if "out" not in name},
+                "out_kernel": KERNELS["out_kernel"][:, :1],
+            },
+        ),
         (ValueError, r"r must have the shape \(\) or \(3,\)", "global_lse_pool", {"r": np.ones(2)}),
         (
             ValueError,
@@ -182,6 +199,7 @@ _BASES = {
     "polyphase_pool": {"inputs": IMAGES, "strides": (2, 3)},
     "gated_pool": {"inputs": IMAGES, "gate": np.float32([[0.1, 0.2]]), "window_shape": (1, 2)},
     "attention_pool": {"inputs": IMAGES, "query": QUERY, **KERNELS},
+    "rotary_attention_pool": {"inputs": IMAGES, "query": QUERY, **KERNELS},
 }
 _CHANGES = {
     "blur_pool": {
@@ -224,6 +242,18 @@ _CHANGES = {
         "axis": 1,
         "where": WHERE,
         "keepdims": True,
+    },
+    "rotary_attention_pool": {
+        "inputs": IMAGES + 1,
+        "query": -QUERY,
+        **{name: -2 * kernel for name, kernel in KERNELS.items()},
+        **BIASES,
+        "axis": 1,
+        "where": WHERE,
+        "keepdims": True,
+        "key_bias": BIASES["query_bias"] + 1,
+        "reference_shape": (3, 4),
+        "temperature": 10.0,
     },
 }
 

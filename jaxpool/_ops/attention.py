@@ -196,11 +196,12 @@ def attention_pool(
         name: None if value is None and name in optional else as_real(name, value)
         for name, value in parameters.items()
     }
-    _check_shapes(arrays, array.shape[-1], math.prod(array.shape[d] for d in pooled))
+    check_shapes(arrays, array.shape[-1], math.prod(array.shape[d] for d in pooled))
     return _attend(array, as_token_mask(where, array), arrays, pooled, as_bool("keepdims", keepdims))
 
 
-def _check_shapes(arrays: Mapping[str, Array | None], channels: int, tokens: int) -> None:
+def check_shapes(arrays: Mapping[str, Array | None], channels: int, tokens: int = 0) -> None:
+    """The parameters of an attention must fit tokens of so many channels; positions, so many tokens."""
     kernel, out = arrays["query_kernel"], arrays["out_kernel"]
     if kernel is None or kernel.ndim != 3:
         raise ValueError(f"query_kernel must have the shape (channels, heads, size), got {np.shape(kernel)}.")
@@ -212,8 +213,7 @@ def _check_shapes(arrays: Mapping[str, Array | None], channels: int, tokens: int
         "query": (*np.shape(query)[:1], channels) if np.ndim(query) == 2 else (channels,),
         **dict.fromkeys(("query_kernel", "key_kernel", "value_kernel"), (channels, *head)),
         "out_kernel": (*head, out.shape[-1]),
-        "query_bias": head,
-        "value_bias": head,
+        **dict.fromkeys(("query_bias", "key_bias", "value_bias"), head),
         "out_bias": out.shape[-1:],
         "positions": (tokens + (arrays["query"] is None), channels),
     }
@@ -245,12 +245,12 @@ def _attend(
         tokens = jnp.where(valid, tokens, lax.full_like(tokens, 0))
     query = wide["query"]
     if query is None:
-        tokens, valid = _with_mean(tokens, valid)
+        tokens, valid = behind(mean_of(tokens, valid), tokens, valid)
     if wide["positions"] is not None:
         tokens += jnp.broadcast_to(wide["positions"], tokens.shape)
 
     def attend(query: Array) -> Array:
-        return _project(_weigh(tokens, valid, query, wide), wide)
+        return project(_weigh(tokens, valid, query, wide), wide)
 
     if query is None:
         result = attend(tokens[..., 0, :])
@@ -260,13 +260,21 @@ def _attend(
     return jnp.expand_dims(result, pooled) if keepdims else result
 
 
-def _with_mean(tokens: Array, valid: Array | None) -> tuple[Array, Array | None]:
-    """The tokens behind their mean, which always takes part."""
+def mean_of(tokens: Array, valid: Array | None) -> Array:
+    """The mean of the tokens that take part, as one token."""
     if valid is None:
-        return jnp.concatenate([jnp.mean(tokens, -2, keepdims=True), tokens], -2), None
+        return jnp.mean(tokens, -2, keepdims=True)
     count = jnp.maximum(jnp.sum(valid, -2, keepdims=True, dtype=tokens.dtype), 1)
-    tokens = jnp.concatenate([jnp.sum(tokens, -2, keepdims=True) / count, tokens], -2)
-    return tokens, jnp.concatenate([jnp.ones_like(valid[..., :1, :]), valid], -2)
+    return jnp.sum(tokens, -2, keepdims=True) / count
+
+
+def behind(first: Array, tokens: Array, valid: Array | None) -> tuple[Array, Array | None]:
+    """The tokens behind another one, which always takes part."""
+    first = jnp.broadcast_to(first, (*tokens.shape[:-2], 1, tokens.shape[-1]))
+    tokens = jnp.concatenate([first, tokens], -2)
+    return tokens, valid if valid is None else jnp.concatenate(
+        [jnp.ones_like(first[..., :1], bool), valid], -2
+    )
 
 
 def _weigh(tokens: Array, valid: Array | None, query: Array, parameters: Mapping[str, Array | None]) -> Array:
@@ -277,14 +285,16 @@ def _weigh(tokens: Array, valid: Array | None, query: Array, parameters: Mapping
     looking = jnp.einsum("...hd,chd->...hc", looking / math.sqrt(looking.shape[-1]), parameters["key_kernel"])
     looking = jnp.broadcast_to(looking, (*tokens.shape[:-2], *looking.shape[-2:]))
     logits = jnp.einsum("...hc,...nc->...nh", looking, tokens)
+    return jnp.einsum("...nh,...nc->...hc", shares(logits, valid), tokens)
+
+
+def shares(logits: Array, valid: Array | None) -> Array:
+    """The weights of tokens, from their logits for each head: (..., tokens, heads)."""
     holds = None if valid is None else jnp.broadcast_to(valid, logits.shape)
-    weights = jax.nn.softmax(logits, -2, where=holds)
-    if holds is not None:
-        weights = jnp.where(holds, weights, lax.full_like(weights, 0))
-    return jnp.einsum("...nh,...nc->...hc", weights, tokens)
+    return masked(jax.nn.softmax(logits, -2, where=holds), holds, 0)
 
 
-def _project(averages: Array, parameters: Mapping[str, Array | None]) -> Array:
+def project(averages: Array, parameters: Mapping[str, Array | None]) -> Array:
     values = jnp.einsum("...hc,chd->...hd", averages, parameters["value_kernel"])
     if parameters["value_bias"] is not None:
         values += jnp.broadcast_to(parameters["value_bias"], values.shape)

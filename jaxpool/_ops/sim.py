@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
@@ -16,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxpool._elsewhere import public
 from jaxpool._ops._arrays import as_number, as_real, masked
 from jaxpool._ops._tokens import pool_tokens, token_counts
+from jaxpool._ops.attention import shares
 from jaxpool._ops.whole import global_min_pool
 
 # What is added to values before they are raised to a power, as in timm, so that they are above 0.
@@ -167,8 +167,7 @@ def _attend(
         query += jnp.broadcast_to(query_bias.astype(query.dtype), query.shape)
     looking = jnp.einsum("...hd,chd->...hc", query / math.sqrt(heads[1]), key_kernel)
     logits = jnp.einsum("...hc,...nc->...nh", looking, normal)
-    holds = None if mask is None else jnp.broadcast_to(mask, logits.shape)
-    weights = masked(jax.nn.softmax(logits, -2, where=holds), holds, 0)
+    weights = shares(logits, mask)
     some = None if mask is None else jnp.any(mask, -2)  # (..., 1)
 
     def average(values: Array) -> Array:

@@ -54,6 +54,7 @@ from tests.reference.sampling import attention_pool as attention_pool
 from tests.reference.sampling import blur_pool as blur_pool
 from tests.reference.sampling import max_blur_pool as max_blur_pool
 from tests.reference.sampling import polyphase_pool as polyphase_pool
+from tests.reference.sampling import rotary_attention_pool as rotary_attention_pool
 from tests.reference.segments import segment_attention_pool as segment_attention_pool
 from tests.reference.segments import segment_avg_pool as segment_avg_pool
 from tests.reference.segments import segment_extreme as segment_extreme

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.reference.arrays import averaged
+from tests.reference.arrays import averaged, rounded
 from tests.reference.windows import max_pool
 
 
@@ -87,6 +87,53 @@ def polyphase_pool(inputs, strides, *, p=2.0, channel_axis=-1):
         norms = [np.linalg.norm(component.astype(np.float64).ravel(), p) for component in components]
         result[image] = components[int(np.argmax(norms))]
     return result[..., 0] if channel_axis is None else np.moveaxis(result, -1, channel_axis)
+
+
+def rotary_attention_pool(
+    inputs,
+    query,
+    query_kernel,
+    key_kernel,
+    value_kernel,
+    out_kernel,
+    query_bias=0.0,
+    key_bias=0.0,
+    value_bias=0.0,
+    out_bias=0.0,
+    *,
+    reference_shape=None,
+    temperature=10000.0,
+    where=None,
+    dtype=None,
+):
+    """Of `(batch, *spatial, channels)`: keys whose pairs are complex numbers, times unit numbers."""
+    inputs, dtype = averaged(inputs, dtype)
+    spatial, (heads, size) = inputs.shape[1:-1], query_kernel.shape[1:]
+    pairs = size // (2 * len(spatial))
+    biases = [np.broadcast_to(bias, (heads, size)) for bias in (query_bias, key_bias, value_bias)]
+    masks = np.broadcast_to(True if where is None else where, (*inputs.shape[:-1], 1))
+    results = []
+    for image, mask in zip(inputs, masks, strict=True):
+        places = [place for place in np.ndindex(*spatial) if mask[place][0]]
+        rows = [image[place] for place in places]
+        asked = query if query is not None else np.mean(rows, 0) if rows else np.zeros(image.shape[-1])
+        result = np.zeros(out_kernel.shape[-1]) + out_bias
+        for head in range(heads):
+            looking = asked @ query_kernel[:, head] + biases[0][head]
+            logits = [looking @ (asked @ key_kernel[:, head] + biases[1][head]) / np.sqrt(size)]
+            for place, row in zip(places, rows, strict=True):
+                key = row @ key_kernel[:, head] + biases[1][head]
+                turns = []
+                for p, length, d in zip(place, spatial, range(len(spatial)), strict=True):
+                    stretch = 1 if reference_shape is None else reference_shape[d] / length
+                    turns += [np.exp(1j * p * stretch * temperature ** (-j / pairs)) for j in range(pairs)]
+                turned = (key[::2] + 1j * key[1::2]) * turns
+                logits.append(np.real(np.conj(looking[::2] + 1j * looking[1::2]) @ turned) / np.sqrt(size))
+            weights = np.exp(np.array(logits) - max(logits))
+            average = weights / weights.sum() @ np.array([asked, *rows])
+            result = result + (average @ value_kernel[:, head] + biases[2][head]) @ out_kernel[head]
+        results.append(result)
+    return rounded(np.stack(results), dtype)
 
 
 def attention_pool(
