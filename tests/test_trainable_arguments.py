@@ -199,7 +199,7 @@ _BASES = {
     "polyphase_pool": {"inputs": IMAGES, "strides": (2, 3)},
     "gated_pool": {"inputs": IMAGES, "gate": np.float32([[0.1, 0.2]]), "window_shape": (1, 2)},
     "attention_pool": {"inputs": IMAGES, "query": QUERY, **KERNELS},
-    "rotary_attention_pool": {"inputs": IMAGES, "query": QUERY, **KERNELS},
+    "rotary_attention_pool": {"inputs": IMAGES, "query": QUERY, **KERNELS, "axis": 1},
 }
 _CHANGES = {
     "blur_pool": {
@@ -248,11 +248,11 @@ _CHANGES = {
         "query": -QUERY,
         **{name: -2 * kernel for name, kernel in KERNELS.items()},
         **BIASES,
-        "axis": 1,
+        "axis": 2,
         "where": WHERE,
         "keepdims": True,
         "key_bias": BIASES["query_bias"] + 1,
-        "reference_shape": (3, 4),
+        "reference_shape": (3,),
         "temperature": 10.0,
     },
 }
