@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, SupportsIndex
 
+import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
@@ -15,13 +16,13 @@ from jaxpool._settings import naming
 
 
 class StreamState(nnx.Variable):
-    """What a `Streaming` module knows of the chunks so far."""
+    """An array of what a `Streaming` module knows of the chunks so far."""
 
 
 class Streaming(nnx.Module):
     """A module that pools a sequence chunk by chunk, and keeps the stream's state.
 
-    Its state is a `StreamState`, a variable that transformations of NNX carry along and filters tell from
+    Its state are variables `StreamState`, which transformations of NNX carry along and filters tell from
     parameters, as `nnx.BatchStat` and `nnx.Cache` are.
 
     Args:
@@ -60,7 +61,8 @@ class Streaming(nnx.Module):
         with naming(type(self)):
             self.stream = as_stream(stream)
             self.start = tuple(batch_shape), channels, jnp.dtype(dtype), masked
-            self.state = StreamState(self._first())
+            leaves, self.tree = jax.tree.flatten(self._first())
+            self.state = nnx.List(map(StreamState, leaves))
 
     def __call__(self, chunk: ArrayLike, where: ArrayLike | None = None) -> Array:
         """Pools a chunk, and goes on.
@@ -72,13 +74,18 @@ class Streaming(nnx.Module):
         Returns:
           The stream's results, as of its `step`.
         """
-        outputs, after = self.stream.step(self.state.get_value(), chunk, where)
-        self.state.set_value(after)
+        before = self.tree.unflatten([leaf[...] for leaf in self.state])
+        outputs, after = self.stream.step(before, chunk, where)
+        self._set(after)
         return outputs
 
     def reset(self) -> None:
         """Goes back to before the first chunk."""
-        self.state.set_value(self._first())
+        self._set(self._first())
+
+    def _set(self, state: Any) -> None:
+        for leaf, value in zip(self.state, jax.tree.leaves(state), strict=True):
+            leaf[...] = value
 
     def _first(self) -> Any:
         batch_shape, channels, dtype, masked = self.start
