@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax import Array, lax
 from jax.extend.core import JaxprEqn, Literal, Primitive
 
 from jaxpool._primitives._define import IN_LAX
@@ -25,8 +27,9 @@ def as_lax(function: Callable) -> Callable:
     for it. Results are the same: those of the program for TPUs, so that sums may differ in the last bit.
 
     - Functions that `jax.jit`, `jax.checkpoint`, `jax.custom_jvp` and `jax.custom_vjp` call are written out
-      where they are called, and a choice by platform is that for platforms of no name. Loops and conditions
-      stay, and what is in them is translated too.
+      where they are called, a choice by platform is that for platforms of no name, and barriers to
+      optimisation, which change no value, are left out. Gathers never ask for what is outside. Loops and
+      conditions stay, and what is in them is translated too.
     - Derivatives that are taken inside, as in `as_lax(jax.grad(loss))`, are exact. Taken outside, as in
       `jax.grad(as_lax(loss))`, they are those that JAX has for its operations: a maximum's goes to the first
       element as well, but with NaN it may go elsewhere, and with dilation there is none in reverse mode.
@@ -104,11 +107,23 @@ def _carry_out(
         return [np.int32(params["platforms"].index(None))]
     if primitive.name == "cond" and isinstance(operands[0], np.integer):  # which platform_index gave
         return _evaluate(params["branches"][operands[0]], operands[1:], replacements)
+    if primitive.name == "optimization_barrier":
+        return list(operands)
+    if primitive.name == "gather" and params["mode"] == lax.GatherScatterMode.CLIP:
+        array, starts = operands
+        operands = [array, _inside(array, starts, params["dimension_numbers"], params["slice_sizes"])]
     if primitive.name == "shard_map":
         raise NotImplementedError("as_lax cannot translate what is inside of jax.shard_map.")
     translated = {key: _translated(value, replacements) for key, value in params.items()}
     results = primitive.bind(*operands, **translated)
     return results if primitive.multiple_results else [results]
+
+
+def _inside(array: Array, starts: Array, numbers: lax.GatherDimensionNumbers, sizes: Sequence[int]) -> Array:
+    """Where slices of an array start, brought inside of it, as only XLA's gather does by itself."""
+    lasts = jnp.array([array.shape[axis] - sizes[axis] for axis in numbers.start_index_map], starts.dtype)
+    lasts = lax.broadcast_in_dim(lasts, starts.shape, [starts.ndim - 1])
+    return lax.clamp(starts.dtype.type(0), starts, lasts)
 
 
 def _translated(parameter: Any, replacements: Mapping[Primitive, Callable]) -> Any:

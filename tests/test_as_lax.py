@@ -13,6 +13,7 @@ from jax.sharding import PartitionSpec as P
 import jaxpool
 import jaxpool.linen
 import jaxpool.nnx
+from jaxpool import _as_lax
 from jaxpool._primitives._define import IN_LAX
 from tests.cases import CASES, numbers, random
 from tests.functions import FUNCTIONS
@@ -58,7 +59,7 @@ def test_there_are_no_operations_but_those_of_jax(function, place):
 
     inputs = numbers("ties", place.shape, "float32")
     assert not IN_LAX.keys() & set(_operations(jaxpool.as_lax(pool), inputs))
-    assert "platform_index" not in _names(jaxpool.as_lax(pool), inputs)
+    assert not {"platform_index", "optimization_barrier"} & _names(jaxpool.as_lax(pool), inputs)
     results = interpret(lambda x: (pool(x), jaxpool.as_lax(pool)(x)), inputs, platform="tpu")
     for expected, got in zip(*map(jax.tree.leaves, results), strict=True):
         np.testing.assert_array_equal(got, expected)
@@ -94,6 +95,42 @@ def test_operations_of_jax_on_windows(pool, names):
 def test_gradients_of_maxima_are_select_and_scatter():
     gradient = jaxpool.as_lax(jax.grad(lambda x: jnp.sum(jaxpool.max_pool(x, (3, 3), (2, 2)) ** 2)))
     assert "select_and_scatter" in _names(gradient, INPUTS)
+
+
+GATHERS = {
+    "bins that differ": lambda x: jaxpool.adaptive_avg_pool(x, (5, 3)),
+    "users' own": lambda x: jnp.take(x, jnp.array([3, 12]), axis=1, mode="clip"),
+}
+
+
+def _asks_outside(function, monkeypatch):
+    """Whether a gather of the function's program, in which there is no call, starts outside of the array."""
+    program, outside = jax.make_jaxpr(function)(INPUTS), []
+
+    def noted(equation, operands, replacements):
+        if equation.primitive is lax.gather_p:
+            array, starts = operands[0], np.asarray(operands[1])
+            numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
+            lasts = [array.shape[axis] - sizes[axis] for axis in numbers.start_index_map]
+            outside.append(np.any(starts < 0) or np.any(starts > np.array(lasts)))
+        return carry_out(equation, operands, replacements)
+
+    carry_out = _as_lax._carry_out
+    with monkeypatch.context() as patched:
+        patched.setattr(_as_lax, "_carry_out", noted)
+        _as_lax._evaluate(program, [INPUTS], {})
+    assert outside
+    return any(outside)
+
+
+@pytest.mark.parametrize("function", GATHERS.values(), ids=GATHERS)
+def test_gathers_ask_for_nothing_outside(function, monkeypatch):
+    assert not _asks_outside(jaxpool.as_lax(function), monkeypatch)
+    np.testing.assert_allclose(jaxpool.as_lax(function)(INPUTS), function(INPUTS), rtol=1e-6, atol=1e-6)
+
+
+def test_a_gather_from_outside_is_noticed(monkeypatch):
+    assert _asks_outside(GATHERS["users' own"], monkeypatch)
 
 
 # ----------------------------------------------------------------------------------- programs within programs
@@ -222,7 +259,8 @@ def test_export_for_every_platform_and_any_batch(translate):
     """As without: what `jax.export` keeps is StableHLO, which has our operations in it already."""
 
     def function(x):
-        return jaxpool.lp_pool(jaxpool.max_pool(x, (3, 3), (2, 2)), (2, 2)), jaxpool.global_avg_pool(x)
+        adaptive = jaxpool.adaptive_avg_pool(x, (5, 3))
+        return jaxpool.lp_pool(jaxpool.max_pool(x, (3, 3), (2, 2)), (2, 2)), adaptive
 
     (batch,) = jax.export.symbolic_shape("batch")
     inputs = jax.ShapeDtypeStruct((batch, *INPUTS.shape[1:]), jnp.float32)
@@ -230,15 +268,3 @@ def test_export_for_every_platform_and_any_batch(translate):
     loaded = jax.export.deserialize(exported.serialize())
     for got, expected in zip(loaded.call(INPUTS), function(INPUTS), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.filterwarnings("ignore")  # TensorFlow's own
-def test_tensorflow():
-    tensorflow = pytest.importorskip(
-        "tensorflow", reason="tensorflow is not installed, which jax2tf writes for"
-    )
-    from jax.experimental import jax2tf
-
-    function = jaxpool.as_lax(_pooled)
-    got = tensorflow.function(jax2tf.convert(function), autograph=False)(INPUTS)
-    np.testing.assert_allclose(got, _pooled(INPUTS), rtol=1e-5, atol=1e-6)

@@ -235,7 +235,7 @@ def _ranked(inputs: Array, window: Window, mask: Array | None) -> Array:
     wide = masked(inputs, mask, 0).astype(accumulation_dtype(inputs.dtype))
     valid = jnp.ones((1,) * wide.ndim, np.bool_) if mask is None else mask
     valid = along_pooled(valid, wide, window)
-    number = jnp.cumsum(valid.astype(wide.dtype), axis)
+    number = jnp.cumsum(valid.astype(wide.dtype), axis=axis)
     reciprocal = jnp.where(valid, 1 / jnp.maximum(number, 1), lax.full_like(number, 0))
     count = valid_counts(inputs, window, mask, wide.dtype)
     # H_T - H_{t-1}, added up from the end.
