@@ -22,7 +22,8 @@ import jaxpool
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 MODULES = ["jaxpool", *(module.name for module in pkgutil.walk_packages(jaxpool.__path__, "jaxpool."))]
 FUNCTIONS = [name for name, value in vars(jaxpool).items() if callable(value) and not name.startswith("_")]
 
@@ -105,6 +106,41 @@ def test_ci_runs_the_commands_of_the_readme():
     script = ROOT / ".ci" / "run"
     shown = subprocess.run(["bash", str(script), "commands"], capture_output=True, text=True, check=True)
     assert shown.stdout == "".join(_blocks("bash"))
+
+
+# ------------------------------------------------------------------------------------------ README: on PyPI
+
+
+def _on_pypi(text):
+    """As the wheel says it: what it names is on GitHub, for PyPI has the text alone."""
+    hook = PYPROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
+    for substitution in hook["substitutions"]:
+        text = re.sub(substitution["pattern"], substitution["replacement"], text)
+    return text.replace("$HFPR_VERSION", PROJECT["version"])
+
+
+def test_what_pypi_shows_names_nothing_beside_it():
+    home = PROJECT["urls"]["Repository"]
+    files = re.escape(f"{home}/blob/v{PROJECT['version']}/")
+    pictures = re.escape(f"{home}/v{PROJECT['version']}/".replace("github.com", "raw.githubusercontent.com"))
+    shown = _on_pypi(README)
+    assert re.findall(rf"!\[[^\]]*\]\({pictures}(.*?)\)", shown) == ["docs/figures/pools.png"]
+    named = re.findall(rf"\]\((?:{files}|{pictures})(.*?)\)", shown)
+    assert len(named) > 5
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+    assert relative_links(shown) == []
+    assert relative_links(README) == named
+    assert _blocks("python", shown) == _blocks("python")
+
+
+def relative_links(text):
+    """What links and pictures of Markdown or HTML name that is no address."""
+    return re.findall(r"""(?:\]\(|^\[.*\]: |(?:src|href)=["'])(?!https:)([^)"'\s]*)""", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("link", ["[a](b.md)", "![a](b.png)", "[a]: b.md", '<img src="b.png">', "[a](#b)"])
+def test_a_relative_link_is_noticed(link):
+    assert len(relative_links(f"text\n{link}")) == 1
 
 
 # --------------------------------------------------------------------------------------- README: versions

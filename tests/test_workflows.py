@@ -5,7 +5,7 @@ import re
 import pytest
 import yaml
 
-from tests.test_readme import PROJECT, ROOT, _pythons
+from tests.test_readme import PROJECT, PYPROJECT, ROOT, _pythons
 
 WORKFLOWS = {
     path.stem: yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -93,6 +93,8 @@ def test_the_recipe_for_conda_agrees_with_pyproject():
     python = requirements["run"][0].replace("${{ python_min }}", context["python_min"])
     assert python == f"python {PROJECT['requires-python']}"
     assert {package.replace(" ", "") for package in requirements["run"][1:]} == set(PROJECT["dependencies"])
+    build = {package.replace(" ", "") for package in requirements["host"][1:]} - {"pip"}
+    assert build == set(PYPROJECT["build-system"]["requires"])
     assert recipe["about"]["homepage"] == PROJECT["urls"]["Repository"]
     assert recipe["about"]["summary"] == PROJECT["description"]
 
