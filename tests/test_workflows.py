@@ -85,8 +85,36 @@ def test_an_action_that_is_not_pinned_is_noticed(action):
 # ---------------------------------------------------------------------------------------- what a release is
 
 
+RECIPE = (ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8")
+
+
+def _rendered(recipe):
+    """As rattler-build would build it: what it builds from need not be there."""
+    builder = pytest.importorskip(
+        "rattler_build", reason="py-rattler-build, of the extra dev, is not installed"
+    )
+    (variant,) = builder.Stage0Recipe.from_yaml(recipe).render()
+    return variant.recipe
+
+
+def test_the_recipe_for_conda_renders():
+    recipe = _rendered(RECIPE)
+    assert (recipe.package.name, recipe.package.version) == (PROJECT["name"], PROJECT["version"])
+    assert recipe.build.noarch == "python"
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [("pip_check:", "pip_chek:"), ("noarch: python", "noarch: pythn"), ("{ version }", "{ versio }")],
+)
+def test_a_mistake_in_the_recipe_is_noticed(mistake):
+    assert RECIPE.count(mistake[0]) == 1
+    with pytest.raises(Exception, match=mistake[1].strip("{} ").removesuffix(":").split()[-1]):
+        _rendered(RECIPE.replace(*mistake))
+
+
 def test_the_recipe_for_conda_agrees_with_pyproject():
-    recipe = yaml.safe_load((ROOT / "conda" / "recipe.yaml").read_text(encoding="utf-8"))
+    recipe = yaml.safe_load(RECIPE)
     context, requirements = recipe["context"], recipe["requirements"]
     assert context["version"] == PROJECT["version"]
     assert f">={context['python_min']}" in PROJECT["requires-python"]
