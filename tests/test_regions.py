@@ -326,13 +326,14 @@ def test_a_split_batch_needs_no_other_device():
     jax.tree.map(assert_close, program(images, boxes), interpret(gradients, IMAGES, BOXES))
 
 
-def test_types_say_that_a_batch_stays_split():
+@pytest.mark.parametrize("pool", [jaxpool.roi_align, jaxpool.ps_roi_pool])
+def test_types_say_that_a_batch_stays_split(pool):
     mesh = make_mesh(AxisType.Explicit, shape=(2, 4))
     with jax.set_mesh(mesh):
         images, boxes = (jax.sharding.reshard(array, P("y")) for array in (IMAGES, BOXES))
 
         def gradients(images, boxes):
-            value, pullback = jax.vjp(lambda *arrays: jaxpool.roi_align(*arrays, (2, 2)), images, boxes)
+            value, pullback = jax.vjp(lambda *arrays: pool(*arrays, (2, 2)), images, boxes)
             return value, pullback(value)
 
         types = jax.eval_shape(gradients, images, boxes)

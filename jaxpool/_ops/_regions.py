@@ -214,12 +214,12 @@ def _merged(array: Array, rank: int) -> Array:
 
 
 def own_channels(images: Array, bins: int) -> Array:
-    """Images of channels last with an axis for the bins, each of which has channels of its own."""
+    """Images of channels last with another axis behind these for the bins, each of which has its own."""
     if images.shape[-1] % bins:
         raise ValueError(
             f"inputs must have a number of channels that the {bins} bins divide, got {images.shape[-1]}."
         )
-    return jnp.swapaxes(images.reshape(*images.shape[:-1], images.shape[-1] // bins, bins), -2, -1)
+    return images.reshape(*images.shape[:-1], images.shape[-1] // bins, bins)
 
 
 def steps_of(lengths: Sequence[int], unit: int = 1) -> list[int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, SupportsIndex
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
@@ -210,7 +211,7 @@ def _ps_roi_align(
 ) -> Array:
     regions, layout = read_regions(inputs, boxes, indices, bins, channel_axis)
     count = math.prod(bins)
-    images = own_channels(layout.channels_last(inputs), count)
+    images = jnp.swapaxes(own_channels(layout.channels_last(inputs), count), -2, -1)
     lengths = images.shape[-regions.rank - 2 : -2]
     axes = samples_of(regions.boxes, scale, True, bins, lengths, grid)
     first = regions.image * (math.prod(lengths) * count)

@@ -20,6 +20,7 @@ from jaxpool._lowering.order import precedes
 from jaxpool._ops._arrays import as_bool, as_number
 from jaxpool._ops._regions import as_arrays, own_channels, placed, read_regions, steps_of
 from jaxpool._precision import accumulation_dtype
+from jaxpool._primitives.product import weighted_product
 
 
 @overload
@@ -155,9 +156,9 @@ def ps_roi_pool(
 
     - A bin without cells is 0 and has no gradient. So is a box with a NaN, and one whose index is out of
       range.
+    - A NaN or an infinity reaches the bins that it is in and no others, and that of a cotangent their cells.
     - Boxes have no gradient. Inputs and their gradients are added as matrix products, in the same order in
-      every run. A NaN or an infinity in a channel makes all bins of it NaN, with
-      `box_indices` those of all images.
+      every run: one, and three where there is a NaN or an infinity.
     - float16 and bfloat16 are added in float32, forward and backward, and rounded once.
 
     Args:
@@ -217,7 +218,7 @@ def _ps_roi_pool(
     starts, stops = _bounds(low, jnp.maximum(high - low, 1), bins, ends, regions.boxes.dtype)
     dtype = accumulation_dtype(inputs.dtype)
     batch = math.prod(layout.batch)
-    tables = images.reshape(batch, *lengths, *bins, images.shape[-1]).astype(dtype)
+    tables = images.reshape(batch, *lengths, images.shape[-2], *bins).astype(dtype)
     # Axes of space, bins and channels; t and r are tables and regions.
     space, bin_axes = "hijk"[:rank], "pqsu"[:rank]
     terms, operands = [], []
@@ -231,9 +232,8 @@ def _ps_roi_pool(
         image = "b"
         terms.append("trb")
         operands.append(jax.nn.one_hot(regions.image, tables.shape[0], dtype=dtype))
-    subscripts = f"{','.join(terms)},{image}{space}{bin_axes}c->tr{bin_axes}c"
-    operands = [operand.astype(dtype) for operand in operands]
-    result = jnp.einsum(subscripts, *operands, tables, precision=lax.Precision.HIGHEST)
+    subscripts = f"{','.join(terms)},{image}{space}c{bin_axes}->tr{bin_axes}c"
+    result = weighted_product(subscripts, *(operand.astype(dtype) for operand in operands), tables)
     return placed(result, regions, layout, inputs.dtype)
 
 
