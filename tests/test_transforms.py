@@ -280,3 +280,57 @@ def test_export_to_every_platform_with_symbolic_channels(dtype):
     exported = jax.export.export(jax.jit(derivatives), platforms=PLATFORMS)(spec)
     for inputs in (distinct((2, 8, 8, 1), dtype), distinct((1, 8, 8, 5), dtype)):
         chex.assert_trees_all_close(exported.call(inputs), interpret(derivatives, inputs), rtol=1e-2)
+
+
+# ------------------------------------------------------- what all devices have, and what differs between them
+
+_NUMBERS = np.random.RandomState(0)
+_BOXES = np.sort(_NUMBERS.rand(8, 2, 2), 1).reshape(8, 4).astype(np.float32) * 5
+_IMAGES = _NUMBERS.randn(2, 6, 6, 4).astype(np.float32)
+
+
+def _region(name):
+    def pool(inputs, boxes, indices):
+        return getattr(jaxpool, name)(inputs, boxes, (2, 2), box_indices=indices)
+
+    return pool, _IMAGES, (_BOXES, np.arange(8, dtype=np.int32) % 2)
+
+
+def _segment(name):
+    def pool(inputs, ids):
+        return jax.vmap(lambda ids: getattr(jaxpool, name)(inputs, ids, 3))(ids)
+
+    return pool, _IMAGES[0, 0], (_NUMBERS.randint(0, 3, (8, 6)).astype(np.int32),)
+
+
+_REGIONS = ("roi_align", "ps_roi_align", "crop_and_resize", "roi_pool", "ps_roi_pool")
+_SEGMENTS = ("segment_sum_pool", "segment_max_pool", "segment_softmax")
+SPLIT = {  # a pool of an array that all devices have, and arrays of which each has a part
+    **{name: _region(name) for name in _REGIONS},
+    **{name: _segment(name) for name in _SEGMENTS},
+    "max_unpool": (
+        lambda x, index: jax.vmap(lambda index: jaxpool.max_unpool(x, index, (9, 9)))(index),
+        _IMAGES[0],
+        (_NUMBERS.randint(0, 81, (8, 6, 6, 4)).astype(np.int32),),
+    ),
+    "max_pool with a mask": (
+        lambda x, mask: jax.vmap(lambda mask: jaxpool.max_pool(x, (2, 2), where=mask))(mask),
+        _IMAGES[0],
+        (_NUMBERS.rand(8, 6, 6, 1) < 0.8,),
+    ),
+}
+
+
+@pytest.mark.parametrize(("pool", "shared", "split"), SPLIT.values(), ids=SPLIT)
+def test_gradients_of_what_all_devices_have_are_added_up(pool, shared, split):
+    mesh = jax.make_mesh((4,), ("x",), (AxisType.Auto,))
+    mapped = jax.shard_map(pool, mesh=mesh, in_specs=(P(), *[P("x")] * len(split)), out_specs=P("x"))
+
+    def derivatives(function):
+        def loss(shared):
+            return jnp.sum(jnp.sin(function(shared, *split)))
+
+        return jax.jit(jax.value_and_grad(loss))(shared)
+
+    for got, expected in zip(derivatives(mapped), derivatives(pool), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-5)

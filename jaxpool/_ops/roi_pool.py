@@ -20,6 +20,7 @@ from jaxpool._lowering.order import precedes
 from jaxpool._ops._arrays import as_bool, as_number
 from jaxpool._ops._regions import as_arrays, own_channels, placed, read_regions, steps_of
 from jaxpool._precision import accumulation_dtype
+from jaxpool._primitives._define import alike
 from jaxpool._primitives.product import weighted_product
 
 
@@ -327,8 +328,8 @@ def _visit_cells(rows: Array, first: Array, *bounds: Array, steps: tuple[int, ..
         return best, index
 
     shape = (*first.shape, *(start.shape[-1] for start in starts), rows.shape[-1])
-    nothing = jnp.zeros(shape, rows.dtype), jnp.full(shape, -1, np.int32)
-    return lax.fori_loop(0, functools.reduce(operator.mul, counts), visit, nothing)[1]
+    best, index, *_ = alike(jnp.zeros(shape, rows.dtype), jnp.full(shape, -1, np.int32), rows, first, *bounds)
+    return lax.fori_loop(0, functools.reduce(operator.mul, counts), visit, (best, index))[1]
 
 
 def _behind(array: Array, count: int) -> Array:

@@ -53,6 +53,31 @@ def define_jvp(primitive: Primitive, *rules: Callable) -> None:
     ad.primitive_jvps[primitive] = jvp
 
 
+def alike(*arrays: Array) -> list[Array]:
+    """The arrays, of which inside `jax.shard_map` all count as different on each device if one does.
+
+    JAX does so for its own operations. Only then it adds up over devices what is the gradient of the others.
+    """
+    varying = [_varying(array) for array in arrays]
+    every = frozenset().union(*varying)
+    return [
+        array if own == every else _cast(array, tuple(every - own))
+        for array, own in zip(arrays, varying, strict=True)
+    ]
+
+
+def _varying(array: Array) -> frozenset[Any]:
+    """The axes of a mesh along which it differs between devices; JAX 0.8 says it elsewhere."""
+    type_ = jax.typeof(array)
+    return type_.mat.varying if hasattr(type_, "mat") else type_.vma
+
+
+def _cast(array: Array, axes: tuple[Any, ...]) -> Array:
+    if hasattr(lax, "pcast"):
+        return lax.pcast(array, axes, to="varying")
+    return lax.pvary(array, axes)  # pyright: ignore[reportAttributeAccessIssue]  # JAX 0.8's
+
+
 def no_tangent(primal: Array) -> ad.Zero:
     """The tangent of what is piecewise constant."""
     return ad.Zero(jax.typeof(primal).to_tangent_aval())

@@ -18,12 +18,12 @@ from jax import Array, lax
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from jaxpool._primitives._define import IN_LAX, define_jvp
+from jaxpool._primitives._define import IN_LAX, alike, define_jvp
 
 
 def move(values: Array, source: Array, target: Array, dimension: int) -> Array:
     """The values in the places that `source`, with positions along a dimension, gives them."""
-    return move_p.bind(values, source, target, dimension=dimension)
+    return move_p.bind(*alike(values, source, target), dimension=dimension)
 
 
 def _type(values: Any, source: Any, target: Any, *, dimension: int) -> Any:

@@ -23,7 +23,7 @@ from jax.interpreters import ad, batching, mlir
 from jax.sharding import PartitionSpec
 
 from jaxpool._lowering import product as lowering
-from jaxpool._primitives._define import IN_LAX, define_jvp, lowering_rule
+from jaxpool._primitives._define import IN_LAX, alike, define_jvp, lowering_rule
 
 
 def weighted_product(subscripts: str, *operands: Array) -> Array:
@@ -34,7 +34,7 @@ def weighted_product(subscripts: str, *operands: Array) -> Array:
       operands: weights, which are not negative and have no derivative, and values, all of one floating dtype.
     """
     *weights, values = operands
-    return product_p.bind(values, *weights, subscripts=subscripts)
+    return product_p.bind(*alike(values, *weights), subscripts=subscripts)
 
 
 def _parts(subscripts: str) -> tuple[list[str], str, str]:

@@ -23,7 +23,14 @@ from jax.interpreters import ad, batching, mlir
 
 from jaxpool._lowering import rows as lowering
 from jaxpool._precision import accumulation_dtype
-from jaxpool._primitives._define import IN_LAX, batched_in_tables, define_jvp, lowering_rule, table_type
+from jaxpool._primitives._define import (
+    IN_LAX,
+    alike,
+    batched_in_tables,
+    define_jvp,
+    lowering_rule,
+    table_type,
+)
 
 
 def take_rows(rows: Array, weights: Array, places: Array) -> Array:
@@ -37,7 +44,7 @@ def take_rows(rows: Array, weights: Array, places: Array) -> Array:
     Returns:
       An array of shape (batch, results, channels).
     """
-    return take_p.bind(rows, weights, places)
+    return take_p.bind(*alike(rows, weights, places))
 
 
 def _take_type(rows: Any, weights: Any, places: Any) -> Any:

@@ -24,6 +24,7 @@ from jaxpool._lowering import segments as lowering
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives._define import (
     IN_LAX,
+    alike,
     batched_in_tables,
     define_jvp,
     lowering_rule,
@@ -44,26 +45,26 @@ def segment_sum(values: Array, ids: Array, segments: int, in_order: bool) -> Arr
     Returns:
       An array of shape (batch, segments, channels).
     """
-    return sum_p.bind(values, ids, segments=segments, in_order=in_order)
+    return sum_p.bind(*alike(values, ids), segments=segments, in_order=in_order)
 
 
 def segment_spread(sums: Array, ids: Array, in_order: bool) -> Array:
     """What its segment has, for each row; 0 for a row of no segment."""
-    return spread_p.bind(sums, ids, in_order=in_order, dtype=sums.dtype)
+    return spread_p.bind(*alike(sums, ids), in_order=in_order, dtype=sums.dtype)
 
 
 def segment_select(
     values: Array, mask: Array, ids: Array, segments: int, order: str, in_order: bool
 ) -> Array:
     """The first of each segment's elements in `order`, of those where the mask is true."""
-    return select_value_p.bind(values, mask, ids, segments=segments, order=order, in_order=in_order)
+    return select_value_p.bind(*alike(values, mask, ids), segments=segments, order=order, in_order=in_order)
 
 
 def segment_select_with_index(
     values: Array, mask: Array, ids: Array, segments: int, order: str, in_order: bool
 ) -> tuple[Array, Array]:
     """The same, and the number of its row; -1 where there is none."""
-    value, index = select_p.bind(values, mask, ids, segments=segments, order=order, in_order=in_order)
+    value, index = select_p.bind(*alike(values, mask, ids), segments=segments, order=order, in_order=in_order)
     return value, index
 
 

@@ -18,18 +18,18 @@ from jax import Array
 from jax.interpreters import ad
 
 from jaxpool._lowering.order import BY_INDEX
-from jaxpool._primitives._define import check_sharding, define, define_jvp, no_tangent
+from jaxpool._primitives._define import alike, check_sharding, define, define_jvp, no_tangent
 from jaxpool._window import Window
 
 
 def select(operand: Array, window: Window, order: str) -> Array:
     """The first element of each window in `order`."""
-    return select_value_p.bind(operand, *window.places, window=window.unplaced, order=order)
+    return select_value_p.bind(*alike(operand, *window.places), window=window.unplaced, order=order)
 
 
 def select_with_index(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
     """The first element of each window in `order`, and the row-major number of its tap."""
-    value, index = select_p.bind(operand, *window.places, window=window.unplaced, order=order)
+    value, index = select_p.bind(*alike(operand, *window.places), window=window.unplaced, order=order)
     return value, index
 
 
@@ -40,7 +40,9 @@ def take(operand: Array, index: Array, window: Window) -> Array:
 
 def gather(tangent: Array, index: Array, operand: Array, window: Window) -> Array:
     """The tangent of the operand's elements that were chosen, however that was."""
-    return gather_p.bind(tangent, index, operand, *window.places, window=window.unplaced, order=BY_INDEX)
+    return gather_p.bind(
+        *alike(tangent, index, operand, *window.places), window=window.unplaced, order=BY_INDEX
+    )
 
 
 def _value_type(operand: Any, *places: Any, window: Window, order: str) -> Any:

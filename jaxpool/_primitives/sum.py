@@ -21,18 +21,18 @@ from jax import Array
 from jax.interpreters import ad
 
 from jaxpool._lowering.weights import Weight
-from jaxpool._primitives._define import check_sharding, define, define_jvp
+from jaxpool._primitives._define import alike, check_sharding, define, define_jvp
 from jaxpool._window import Divisor, Window
 
 
 def window_sum(operand: Array, window: Window, divisor: Divisor = None) -> Array:
     """The sum of each window's elements, over the divisor."""
-    return add_p.bind(operand, *window.places, window=window.unplaced, divisor=divisor)
+    return add_p.bind(*alike(operand, *window.places), window=window.unplaced, divisor=divisor)
 
 
 def window_spread(values: Array, window: Window) -> Array:
     """For each cell, the sum of the values of the windows that it is in."""
-    return spread_p.bind(values, *window.places, window=window.unplaced, divisor=None)
+    return spread_p.bind(*alike(values, *window.places), window=window.unplaced, divisor=None)
 
 
 def weighted_sum(values: Array, operand: Array, statistic: Array, window: Window, weight: Weight) -> Array:
@@ -41,7 +41,8 @@ def weighted_sum(values: Array, operand: Array, statistic: Array, window: Window
     Programs are cached by the identity of `weight`.
     """
     places, window = window.places, window.unplaced
-    return add_weighted_p.bind(values, operand, statistic, *places, window=window, weight=weight)
+    operands = alike(values, operand, statistic, *places)
+    return add_weighted_p.bind(*operands, window=window, weight=weight)
 
 
 def _add_type(operand: Any, *places: Any, window: Window, divisor: Divisor) -> Any:
