@@ -183,7 +183,7 @@ def _of_rows(table: Array, ids: Array, otherwise: Any) -> Array:
         return jnp.full((ids.shape[0], table.shape[1]), otherwise, table.dtype)
     inside = (ids >= 0) & (ids < table.shape[0])
     rows = table.at[jnp.where(inside, ids, 0)].get(mode="promise_in_bounds")
-    return jnp.where(inside[:, None], rows, otherwise)
+    return jnp.where(inside[:, None], rows, jnp.asarray(otherwise, table.dtype))
 
 
 # ------------------------------------------------------------------------------------------------ by blocks

@@ -35,7 +35,9 @@ def _of_dtype(results, inputs):
 
 
 def segment_sum_pool(inputs, ids, number, where=None, axis=0):
-    return _pool(sum, inputs, ids, number, where, axis)
+    """The sum of each segment; integers wrap around in their own dtype."""
+    sums = _pool(sum, inputs, ids, number, where, axis)
+    return sums.astype(np.int64).astype(inputs.dtype) if inputs.dtype.kind in "ui" else sums
 
 
 def segment_avg_pool(inputs, ids, number, where=None, axis=0):
