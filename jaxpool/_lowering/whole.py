@@ -28,10 +28,12 @@ class Whole:
     Attributes:
       in_slices: how many slices of an array are joined at once to select; 0 for a reduction of XLA's.
       repeat: how one number becomes many.
+      convert: how numbers become those of another dtype.
     """
 
     in_slices: int = 0
     repeat: Callable[[Array, Sequence[int], Sequence[int]], Array] = lax.broadcast_in_dim
+    convert: Callable[[Array, np.dtype], Array] = lax.convert_element_type
 
     def select_value(self, operand: Array, window: Window, order: str) -> Array:
         if self.in_slices:
@@ -87,7 +89,7 @@ class Whole:
         return picked.astype(cotangent.dtype)
 
     def add(self, operand: Array, window: Window, divisor: Divisor) -> Array:
-        total = _sum(operand.astype(accumulation_dtype(operand.dtype)), window)
+        total = _sum(self.convert(operand, accumulation_dtype(operand.dtype)), window)
         return divide(total, window, divisor).astype(operand.dtype)
 
     def spread(self, cotangent: Array, window: Window, divisor: Divisor) -> Array:
