@@ -11,8 +11,7 @@ import pytest
 
 import jaxpool
 import jaxpool.nnx as nnx_pool
-from tests.programs import interpret
-from tests.test_modules import (
+from tests.module_tables import (
     DRAWN,
     INPUTS,
     MASKED,
@@ -22,14 +21,15 @@ from tests.test_modules import (
     RANDOM,
     SIZED,
     WEIGHTS,
-    _arrays,
-    _assert_same_programs,
-    _modules,
+    arrays_of,
+    assert_same_programs,
     expected_of,
     make,
     make_nnx,
+    modules_of,
     settings_of,
 )
+from tests.programs import interpret
 
 eqx = pytest.importorskip("equinox", reason="the extra equinox is missing")
 
@@ -43,7 +43,7 @@ def _make(name, **settings):
 
 
 def test_one_module_for_each_function_in_the_same_order():
-    assert _modules(eqx_pool) == _modules(nnx_pool)
+    assert modules_of(eqx_pool) == modules_of(nnx_pool)
     assert all(issubclass(getattr(eqx_pool, name), eqx.Module) for name in POOLS)
 
 
@@ -64,7 +64,7 @@ def test_arguments_are_those_of_nnx(name):
 @pytest.mark.parametrize("name", [name for name in POOLS if name not in WEIGHTS])
 def test_programs_are_the_function_s(name):
     module = _make(name)
-    _assert_same_programs((module, lambda *arrays: expected_of(name, *arrays)), *_arrays(name))
+    assert_same_programs((module, lambda *arrays: expected_of(name, *arrays)), *arrays_of(name))
     assert not jax.tree.leaves(eqx.filter(module, eqx.is_array))
     assert len({module, _make(name)}) == 1
     assert jax.tree.structure(module) == jax.tree.structure(_make(name))
@@ -74,7 +74,7 @@ def test_programs_are_the_function_s(name):
 def test_results_are_the_function_s(name):
     module = _make(name)
     actual, expected = interpret(
-        lambda *arrays: (module(*arrays), expected_of(name, *arrays)), *_arrays(name)
+        lambda *arrays: (module(*arrays), expected_of(name, *arrays)), *arrays_of(name)
     )
     chex.assert_trees_all_equal(actual, expected)
     for weight, start in WEIGHTS[name].items():
@@ -108,7 +108,7 @@ def test_masks_are_given_when_called(name):
             expected_of(name, *arrays, where=where),
         ),
         where,
-        *_arrays(name),
+        *arrays_of(name),
     )
     chex.assert_trees_all_equal(actual, expected)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxpool import _modules
-from tests.test_modules import POOLS, RENAMED, make, settings_of
+from tests.module_tables import POOLS, RENAMED, make, settings_of
 
 
 def test_mistakes_are_named(package):

@@ -14,7 +14,7 @@ import jaxpool.nnx as nnx_pool
 from jaxpool import morphology
 from jaxpool._elsewhere import ARGUMENTS, public
 from tests.frameworks import SECTIONS
-from tests.test_modules import POOLS, make_linen, make_nnx, settings_of
+from tests.module_tables import POOLS, make_linen, make_nnx, settings_of
 
 _X = np.zeros((2, 6, 5, 3), np.float32)
 _FUNCTIONS = {

@@ -8,7 +8,7 @@ import pytest
 from flax import nnx
 
 import jaxpool.nnx as nnx_pool
-from tests.test_modules import INPUTS, POOLS, RANDOM, expected_of, make_linen, settings_of
+from tests.module_tables import INPUTS, POOLS, RANDOM, expected_of, make_linen, settings_of
 
 
 def _random_settings(name):

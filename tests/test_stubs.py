@@ -16,7 +16,7 @@ import jaxpool.linen as linen_pool
 import jaxpool.nnx as nnx_pool
 from jaxpool._modules import freeze
 from stubs import COMMAND, path_of, stub_of
-from tests.test_modules import DRAWN, POOLS, RANDOM, RENAMED, SETTINGS, SIZED
+from tests.module_tables import DRAWN, POOLS, RANDOM, RENAMED, SETTINGS, SIZED
 
 ROOT = Path(__file__).parents[1]
 
