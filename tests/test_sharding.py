@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import jaxpool
@@ -17,7 +18,17 @@ from jaxpool.sharding import spatial
 from tests.cases import distinct, random
 from tests.covering import pairs_beside
 from tests.programs import interpret
-from tests.split import FUNCTIONS, GEOMETRIES, SHAPE, SPECS, Split, assert_same, make_mesh, make_pool
+from tests.split import (
+    FUNCTIONS,
+    GEOMETRIES,
+    SHAPE,
+    SPECS,
+    Split,
+    assert_same,
+    collectives,
+    make_mesh,
+    make_pool,
+)
 
 SIMPLE = ("max", "max with indices", "min", "avg", "avg of elements", "sum")
 COMPOSED = ("lp", "logsumexp", "soft", "median", "quantile", "var", "std", "stochastic", "expectation")
@@ -178,6 +189,21 @@ def test_other_geometries(number):
         )
     counts = assert_same(pools)
     assert counts["all-gather"] == counts["all-to-all"] == 0
+
+
+@pytest.mark.parametrize("channels", [5, 8])  # of so few a device by itself widens all numbers in one loop
+@pytest.mark.parametrize("name", ["avg_pool", "soft_pool", "lp_pool", "global_avg_pool", "max_pool"])
+def test_split_images_stay_where_they_are(name, channels):
+    mesh = make_mesh(shape=(2, 2))
+    spec = P("y", None, None, "x" if channels % 2 == 0 else None)
+    inputs = jax.device_put(distinct((2, 8, 8, channels), "float16"), NamedSharding(mesh, spec))
+    options = {"axis": (1, 2)} if name.startswith("global") else {"window_shape": (3, 3)}
+
+    def gradient(inputs):
+        value, pull = jax.vjp(lambda x: getattr(jaxpool, name)(x, **options), inputs)
+        return value, *pull(value)
+
+    assert not collectives(jax.jit(gradient).lower(inputs).compile().as_text())
 
 
 @pytest.mark.parametrize(

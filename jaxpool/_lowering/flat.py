@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from jax import Array, lax
 
+from jaxpool._lowering.native import partitioned
+
 _barrier = lax.optimization_barrier
 
 
@@ -21,5 +23,7 @@ def flat(function: Callable[[Array], Array], array: Array) -> Array:
 
 
 def convert(array: Array, dtype: np.dtype) -> Array:
-    """An array of another dtype."""
-    return array if array.dtype == dtype else flat(lambda array: array.astype(dtype), array)
+    """An array of another dtype; one that is split over devices would be gathered for one loop."""
+    if array.dtype == dtype or partitioned.get():
+        return array.astype(dtype)
+    return flat(lambda array: array.astype(dtype), array)
