@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Sequence
 
 import jax.numpy as jnp
@@ -55,19 +56,24 @@ class Whole:
 
     def _select_in_slices(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
         dtype, keys = operand.dtype, ordering.has_keys(operand.dtype)
-        value = ordering.to_keys(operand, order) if keys else operand
-        number = _numbers([n if d in window.pooled else 1 for d, n in enumerate(operand.shape)], window)
+        value, number = ordering.to_keys(operand, order) if keys else operand, None
         tied = functools.partial(_tied, keys=keys)
-        for d in window.pooled:
-            while value.shape[d] > 1:
-                values, numbers = self._slices(value, d), self._slices(number, d)
+        for d, stride in window.tap_strides.items():
+            # What lies before and behind is an axis each: loops over few channels would be no vectors.
+            before, behind = value.shape[:d], value.shape[d + 1 :]
+            value = value.reshape(math.prod(before), value.shape[d], math.prod(behind))
+            places = np.arange(value.shape[1], dtype=np.int32)[None, :, None] * np.int32(stride)
+            number = places if number is None else number.reshape(value.shape) + places
+            while value.shape[1] > 1:
+                values, numbers = self._slices(value, 1), self._slices(number, 1)
                 first = _barrier(functools.reduce(functools.partial(ordering.first, order), values))
                 number = functools.reduce(lax.min, map(tied, values, numbers, [first] * len(values)))
                 value, number = first, _barrier(number)
+            number = jnp.broadcast_to(number, value.shape).reshape(*before, 1, *behind)
+            value = value.reshape(*before, 1, *behind)
         # A number is its own remainder by the next one, and that XLA computes once: before version 0.12
         # it would join slices anew for each element that a gradient compares with a number, 23 ms.
         number = lax.rem(number, number + 1)
-        number = jnp.broadcast_to(number, value.shape)  # where windows have one cell, there is but one number
         return ordering.from_keys(value, dtype) if keys else value, number
 
     def _slices(self, array: Array, dimension: int) -> list[Array]:
