@@ -56,14 +56,17 @@ class Whole:
 
     def _select_in_slices(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
         dtype, keys = operand.dtype, ordering.has_keys(operand.dtype)
-        value, number = ordering.to_keys(operand, order) if keys else operand, None
+        value = ordering.to_keys(operand, order) if keys else operand
+        number = lax.full((1, 1, 1), 0, np.int32)
         tied = functools.partial(_tied, keys=keys)
         for d, stride in window.tap_strides.items():
             # What lies before and behind is an axis each: loops over few channels would be no vectors.
             before, behind = value.shape[:d], value.shape[d + 1 :]
             value = value.reshape(math.prod(before), value.shape[d], math.prod(behind))
             places = np.arange(value.shape[1], dtype=np.int32)[None, :, None] * np.int32(stride)
-            number = places if number is None else number.reshape(value.shape) + places
+            number = (number if d == min(window.pooled) else number.reshape(value.shape)) + jnp.asarray(
+                places
+            )
             while value.shape[1] > 1:
                 values, numbers = self._slices(value, 1), self._slices(number, 1)
                 first = _barrier(functools.reduce(functools.partial(ordering.first, order), values))
