@@ -353,7 +353,7 @@ def test_large_windows_that_are_laid_out(monkeypatch):
     shape = (2, 31, 5, 2)
     expected = list(_pools_of_large_windows(shape))
     jax.clear_caches()
-    monkeypatch.setattr(blocks, "_LARGE", 2)
+    monkeypatch.setattr(blocks, "MOST_AT_ONCE", 2)
     found = list(_pools_of_large_windows(shape))
     jax.clear_caches()
     chex.assert_trees_all_close(found, expected, rtol=1e-6, atol=1e-5)

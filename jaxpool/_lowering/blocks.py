@@ -18,13 +18,11 @@ from jaxpool._lowering.divisors import divide
 from jaxpool._lowering.folds import first_elements
 from jaxpool._lowering.native import partitioned
 from jaxpool._lowering.positions import along, flat_places
+from jaxpool._lowering.stages import MOST_AT_ONCE
 from jaxpool._lowering.sweep import PlacedBins
 from jaxpool._lowering.whole import Whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Axis, Divisor, Window
-
-# So many cells along an axis are an expression each.
-_LARGE = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,12 +91,12 @@ class Blocks:
 
 def are_large(window: Window) -> bool:
     """Whether windows have so many cells along an axis that they are laid out."""
-    return any(axis.size > _LARGE for axis in window.pooled.values()) and _can_lay_out(window)
+    return any(axis.size > MOST_AT_ONCE for axis in window.pooled.values()) and _can_lay_out(window)
 
 
 def have_many_phases(window: Window) -> bool:
     """Whether windows are so far apart that the cells of each phase would be too many loops."""
-    if window.bins or all(axis.stride <= _LARGE for axis in window.pooled.values()):
+    if window.bins or all(axis.stride <= MOST_AT_ONCE for axis in window.pooled.values()):
         return False
     return _can_lay_out(window)
 

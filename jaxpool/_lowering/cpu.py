@@ -32,7 +32,7 @@ _blocks = Blocks(whole)
 # Up to 3x3 taps in one pass run at the speed of memory: 3.0 ms, where two passes take 5.7. 5x5 taps take 8.4
 # ms and 1.5 s to compile, two passes 5.8 ms and 0.3 s. Along one axis, 13 taps in two passes of four take as
 # long as in one pass, and 31 taps half as long.
-_passes = Passes(folds.RUNS, most_taps=9, in_one=unless_cheaper(2), whole=whole)
+_passes = Passes(folds.RUNS, most_taps=9, in_one=unless_cheaper(2), blocks=_blocks)
 # XLA does not vectorise loops over so few channels along two axes at once: 3x3/2 takes 5.1 ms, not 2.8.
 _FEW = 16
 
@@ -68,7 +68,7 @@ _barrier = lax.optimization_barrier
 # difference of two elements is rounded by 1e-6 at most.
 _LARGEST_RATIO = 2.0**40
 _Linear = Callable[[Array, Array, Array], Array]  # of values, the weights of elements, and windows' ratios
-irregular = _Irregular(folds.RUNS, most_taps=1, in_one=up_to(1), whole=whole)
+irregular = _Irregular(folds.RUNS, most_taps=1, in_one=up_to(1), blocks=_blocks)
 
 
 def select_value(operand: Array, window: Window, order: str) -> Array:
@@ -160,10 +160,10 @@ def add(operand: Array, window: Window, divisor: Divisor) -> Array:
 
 def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
     # A copy, where windows tile the array, takes three quarters of the time that phases take.
-    if have_many_phases(window):
-        return _blocks.spread(cotangent, window, divisor)
     if window.tiles:
         return native.spread(cotangent, window, divisor)
+    if have_many_phases(window):
+        return _blocks.spread(cotangent, window, divisor)
     stages = in_stages(window, _passes.most_taps, _in_one(cotangent, window, disjoint=True), disjoint=True)
     wide = _widened(cotangent, window)
     return convert(folds.spread(wide, window, stages, divisor, folds.RUNS), cotangent.dtype)

@@ -9,7 +9,7 @@ from jax import Array
 from jaxpool._lowering import folds, unfold
 from jaxpool._lowering.blocks import Blocks, are_large, can_place, have_many_phases
 from jaxpool._lowering.order import BY_INDEX
-from jaxpool._lowering.stages import InOne, Stage, in_stages
+from jaxpool._lowering.stages import MOST_AT_ONCE, InOne, Stage, in_stages
 from jaxpool._lowering.weights import Weight
 from jaxpool._lowering.whole import Whole
 from jaxpool._window import Axis, Divisor, Window
@@ -17,14 +17,10 @@ from jaxpool._window import Axis, Divisor, Window
 
 def _at_once(axis: Axis) -> bool:
     """Whether a sum along an axis is one pass: for compilation, up to so many cells."""
-    return axis.size <= _MOST_AT_ONCE
+    return axis.size <= MOST_AT_ONCE
 
 
-# What cannot be done in stages is an expression for each tap: with more, a program takes long to compile.
-_MOST_AT_ONCE = 64
-
-
-_REDUCTIONS = Whole()
+_BLOCKS = Blocks(Whole())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,62 +30,62 @@ class Passes:
     style: folds.Style
     most_taps: int
     in_one: InOne | None
-    whole: Whole = _REDUCTIONS  # how windows of very many cells are pooled
+    blocks: Blocks = _BLOCKS  # of windows of very many cells
 
     def select_value(self, operand: Array, window: Window, order: str) -> Array:
         if are_large(window):
-            return Blocks(self.whole).select_value(operand, window, order)
+            return self.blocks.select_value(operand, window, order)
         return folds.select_value(operand, self._stages(window), order, self.style)
 
     def select(self, operand: Array, window: Window, order: str) -> tuple[Array, Array]:
         if are_large(window):
-            return Blocks(self.whole).select(operand, window, order)
+            return self.blocks.select(operand, window, order)
         if not window.bins:
             return folds.select(operand, window, self._stages(window), order, self.style)
         # In stages, a kernel would gather what one of them selected anew for each tap of the next.
-        if window.taps > _MOST_AT_ONCE:
+        if window.taps > MOST_AT_ONCE:
             return unfold.select(operand, window, order)
         return folds.select(operand, window, [Stage(window)], order, self.style)
 
     def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
         if are_large(window) and can_place(operand):
-            return Blocks(self.whole).gather(tangent, index, window)
+            return self.blocks.gather(tangent, index, window)
         if order != BY_INDEX:
             return folds.gather(tangent, index, self._stages(window), self.style)
-        if window.taps > _MOST_AT_ONCE:
+        if window.taps > MOST_AT_ONCE:
             return unfold.gather(tangent, index, window)
         return folds.gather(tangent, index, [Stage(window)], self.style)
 
     def scatter(self, cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
         if have_many_phases(window):
-            return Blocks(self.whole).scatter(cotangent, index, window)
+            return self.blocks.scatter(cotangent, index, window)
         if order != BY_INDEX:
             return folds.scatter(cotangent, index, self._stages(window), self.style)
-        if window.taps > _MOST_AT_ONCE:
+        if window.taps > MOST_AT_ONCE:
             return unfold.scatter(cotangent, index, window)
         return folds.scatter(cotangent, index, [Stage(window)], self.style)
 
     def add(self, operand: Array, window: Window, divisor: Divisor) -> Array:
         if are_large(window):
-            return Blocks(self.whole).add(operand, window, divisor)
+            return self.blocks.add(operand, window, divisor)
         return folds.add(operand, window, self._sum_stages(window), divisor, self.style)
 
     def spread(self, cotangent: Array, window: Window, divisor: Divisor) -> Array:
         if have_many_phases(window):
-            return Blocks(self.whole).spread(cotangent, window, divisor)
+            return self.blocks.spread(cotangent, window, divisor)
         return folds.spread(cotangent, window, self._sum_stages(window), divisor, self.style)
 
     def add_weighted(
         self, values: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
-        if window.taps > _MOST_AT_ONCE:
+        if window.taps > MOST_AT_ONCE:
             return unfold.add_weighted(values, operand, statistic, window, weight)
         return folds.add_weighted(values, operand, statistic, window, weight, self.style)
 
     def spread_weighted(
         self, cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
-        if window.taps > _MOST_AT_ONCE:
+        if window.taps > MOST_AT_ONCE:
             return unfold.spread_weighted(cotangent, operand, statistic, window, weight)
         return folds.spread_weighted(cotangent, operand, statistic, window, weight, self.style)
 

@@ -42,13 +42,16 @@ class Stage:
         return tap, index - tap * lax.full_like(index, self.number(1))
 
 
+# What is an expression for each cell of a window takes long to compile with more.
+MOST_AT_ONCE = 64
+
 # Whether one stage reads all cells of the windows along an axis.
 InOne = Callable[[Axis], bool]
 
 
 def up_to(most: int) -> InOne:
     """Up to so many cells for each step of the window, and few enough to compile."""
-    return lambda axis: axis.size <= min(most * axis.stride, 64)
+    return lambda axis: axis.size <= min(most * axis.stride, MOST_AT_ONCE)
 
 
 def unless_cheaper(cells: float, *, disjoint: bool = False) -> InOne:
