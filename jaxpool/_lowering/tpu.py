@@ -5,6 +5,7 @@ from __future__ import annotations
 from jax import Array
 
 from jaxpool._lowering import folds, native
+from jaxpool._lowering.blocks import have_many_phases
 from jaxpool._lowering.order import BY_INDEX
 from jaxpool._lowering.passes import Passes
 from jaxpool._lowering.stages import up_to
@@ -29,5 +30,7 @@ def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
 
 
 def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    choice = native if native.can_scatter(window) and order != BY_INDEX else _passes
+    # XLA's own would hold 2048/1024 in more memory than a core has.
+    by_xla = native.can_scatter(window) and order != BY_INDEX and not have_many_phases(window)
+    choice = native if by_xla else _passes
     return choice.scatter(cotangent, index, operand, window, order)
