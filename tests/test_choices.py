@@ -25,6 +25,10 @@ def _adaptive_index(inputs, bins):
     return jaxpool.adaptive_max_pool(inputs, bins, return_indices=True)[1]
 
 
+def _soft_in_line(inputs, *window):
+    return jaxpool.soft_pool(inputs.reshape(1, -1, inputs.shape[-1]), *window)
+
+
 def _expectation(inputs, *window):
     return jaxpool.stochastic_pool(None, inputs, *window, deterministic=True)
 
@@ -61,7 +65,9 @@ CHOICES = [
     ("cpu", jaxpool.max_pool, 1, ((9, 4), (1, 1), "SAME"), {"maximum": 9, "optimization_barrier": 3}),
     ("cpu", _index, 1, ((3, 3),), {"compare": 24, "maximum": 2 + 2}),
     ("cpu", _index, 2, ((3, 3),), {"compare": 16}),
-    ("cpu", _index, 15, ((3, 3),), {"compare": 16}),
+    ("cpu", _index, 8, ((3, 3),), {"compare": 16}),
+    ("cpu", _index, 9, ((3, 3),), {"compare": 24}),
+    ("cpu", _index, 15, ((3, 3),), {"compare": 24}),
     ("cpu", _index, 16, ((3, 3),), {"compare": 24, "maximum": 8, "optimization_barrier": 2}),
     ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((3, 3),), {"add": 56, "concatenate": 6, "pad": 0}),
     ("cpu", _gradient_of(jaxpool.sum_pool), 16, ((2, 2), (2, 2)), {"add": 0, "concatenate": 0}),
@@ -85,23 +91,49 @@ CHOICES = [
         ((30, 37),),
         {"concatenate": 0, "optimization_barrier": 3},
     ),
-    # Each element is weighed once, where one maximum serves all windows, or in each of its windows. One axis
-    # after the other with three times as many cells as that takes, or with more than 64.
-    ("cpu", jaxpool.soft_pool, 2, ((5, 7),), {"exponential": 2 * (35 + 2), "case": 2}),
-    ("cpu", jaxpool.soft_pool, 2, ((6, 6),), {"exponential": 2 * (6 + 2 + 6 + 2), "case": 4}),
-    ("cpu", jaxpool.soft_pool, 2, ((8, 8), (8, 8)), {"exponential": 2 * (64 + 2)}),
-    ("cpu", jaxpool.soft_pool, 2, ((8, 9), (8, 9)), {"exponential": 2 * (8 + 2 + 9 + 2)}),
-    ("cpu", jaxpool.logsumexp_pool, 2, ((5, 7),), {"exponential": 35 + 2, "log": 1}),
-    ("cpu", jaxpool.logsumexp_pool, 2, ((6, 6),), {"exponential": 6 + 2 + 6 + 2, "log": 2}),
-    ("cpu", jaxpool.lp_pool, 2, ((5, 7),), {"sqrt": 1}),
-    ("cpu", jaxpool.lp_pool, 2, ((6, 6),), {"sqrt": 2}),
+    # Each element is weighed once, where one maximum serves all windows, or in each of its windows: with more
+    # than 9 taps in its rows, and these in theirs. Sums that are weighed alike are one in a derivative.
+    ("cpu", jaxpool.soft_pool, 2, ((3, 3),), {"exponential": 2 * (9 + 2), "case": 2}),
+    ("cpu", jaxpool.soft_pool, 2, ((5, 7),), {"exponential": 2 * (5 + 7 + 2), "case": 2}),
+    ("cpu", _gradient_of(jaxpool.soft_pool), 2, ((3, 3),), {"case": 2 + 2}),
+    ("cuda", jaxpool.soft_pool, 2, ((5, 7),), {"exponential": 2 * 35}),
+    ("cuda", jaxpool.soft_pool, 2, ((6, 6),), {"exponential": 2 * (6 + 6)}),
+    ("cuda", jaxpool.soft_pool, 2, ((8, 8), (8, 8)), {"exponential": 2 * 64}),
+    ("cuda", jaxpool.soft_pool, 2, ((8, 9), (8, 9)), {"exponential": 2 * (8 + 9)}),
+    ("tpu", jaxpool.soft_pool, 2, ((3, 3),), {"exponential": 2 * 9}),
+    ("tpu", jaxpool.soft_pool, 2, ((2, 5),), {"exponential": 2 * (2 + 5)}),
+    ("cpu", jaxpool.logsumexp_pool, 2, ((6, 6),), {"exponential": 6 + 6 + 2, "log": 1}),
+    ("cpu", jaxpool.lp_pool, 2, ((6, 6),), {"sqrt": 1}),
     ("cpu", jaxpool.var_pool, 2, ((5, 7),), {"subtract": 35 + 1}),
     ("cpu", jaxpool.var_pool, 2, ((6, 6),), {"subtract": 6 + 6 + 1}),
+    # With up to 15 channels, what reads windows along two axes is one line of the last axis and channels, in
+    # which windows are dilated by as much as there are channels; other passes are with 9 and more.
+    *(
+        ("cpu", function, channels, window, {"reshape": count})
+        for function, channels, window, count in (
+            (_gradient_of(jaxpool.sum_pool), 2, ((3, 3),), 2),
+            (_gradient_of(jaxpool.sum_pool), 15, ((3, 3),), 2),
+            (_gradient_of(jaxpool.sum_pool), 16, ((3, 3),), 0),
+            (_gradient_of(jaxpool.sum_pool), 8, ((1, 3),), 0),
+            (_gradient_of(jaxpool.sum_pool), 9, ((1, 3),), 2),
+            (_gradient_of(jaxpool.sum_pool), 8, ((3, 4),), 0),
+            (_gradient_of(jaxpool.sum_pool), 9, ((3, 4),), 2),
+            (_gradient_of(jaxpool.sum_pool), 2, ((3, 3), (1, 2)), 1),
+            (jaxpool.sum_pool, 8, ((3, 3),), 0),
+            (jaxpool.sum_pool, 9, ((3, 3),), 2),
+            (jaxpool.max_pool, 8, ((3, 3),), 0),
+            (jaxpool.max_pool, 9, ((3, 3),), 2),
+            (jaxpool.max_pool, 15, ((3, 3),), 2),
+            (jaxpool.max_pool, 16, ((3, 3),), 0),
+            (_index, 8, ((3, 3),), 0),
+            (_index, 9, ((3, 3),), 3),
+        )
+    ),
     # Beyond 64 taps what cannot be done in stages gathers its windows, and reduces them.
-    ("cpu", _expectation, 2, ((8, 8),), {"divide": 2 * (64 + 2) + 1, "reduce": 4}),
-    ("cpu", _expectation, 2, ((5, 13),), {"divide": 2 * (1 + 2) + 1, "reduce": 2 + 4}),
-    ("cpu", _gradient_of(_expectation), 2, ((8, 8),), {"reduce": 5 * 2}),
-    ("cpu", _gradient_of(_expectation), 2, ((5, 13),), {"reduce": 5 + 5 * 2}),
+    ("cpu", _expectation, 2, ((5, 13),), {"divide": 2 * (5 + 13 + 2) + 1, "reduce": 4}),
+    ("cpu", _soft_in_line, 2, ((64,),), {"exponential": 2 * (64 + 2), "reduce": 4}),
+    ("cpu", _soft_in_line, 2, ((65,),), {"exponential": 2 * (1 + 2), "reduce": 2 + 4}),
+    ("cpu", _gradient_of(_soft_in_line), 2, ((65,),), {"reduce": 4 + 8}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"scatter": 1, "gather": 0, "reduce": 0}),
     # Of an odd number of elements the median is one of them.
@@ -119,8 +151,10 @@ CHOICES = [
             (15, ((2, 2), (2, 2)), 0),
             (15, ((2, 2), (2, 4)), 1),
             (15, ((2, 2), (2, 3)), 0),
-            (2, ((5, 5),), 1),
-            (2, ((4, 6),), 0),
+            (2, ((10, 10),), 1),
+            (2, ((9, 11),), 0),
+            (2, ((1, 25),), 1),
+            (2, ((1, 24),), 0),
             (1, ((5, 5),), 0),
         )
     ),

@@ -6,8 +6,8 @@ start anywhere, and `whole` for a window that is all there is; `shards` leads th
 many back to these. In `Passes`, `sweep` makes one pass, `stages` cuts a large window in several, `blocks`
 lays out those that share few cells, or `unfold` reduces what it gathers; `folds` says what is folded,
 `tables` which cells a window has, `order` what comes first, `weights` what elements count and `divisors` what
-an average divides by. Nothing here is differentiated: the rules live with the
-primitives.
+an average divides by. `lines` and `flat` make one axis of several, for loops that are vectors on a CPU.
+Nothing here is differentiated: the rules live with the primitives.
 """
 
 from __future__ import annotations

@@ -16,11 +16,13 @@ from jaxpool._lowering import folds, native
 from jaxpool._lowering import order as ordering
 from jaxpool._lowering.blocks import Blocks, are_large, can_place, have_many_phases, selected_places
 from jaxpool._lowering.flat import convert, flat
+from jaxpool._lowering.lines import Line, line_of
+from jaxpool._lowering.order import BY_INDEX
 from jaxpool._lowering.passes import Passes
 from jaxpool._lowering.repeat import repeat
 from jaxpool._lowering.stages import InOne, Stage, in_stages, unless_cheaper, up_to
 from jaxpool._lowering.sweep import PlacedBins
-from jaxpool._lowering.weights import Weight, times
+from jaxpool._lowering.weights import Relative, Weight, times
 from jaxpool._lowering.whole import Whole
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
@@ -74,12 +76,17 @@ irregular = _Irregular(folds.RUNS, most_taps=1, in_one=up_to(1), blocks=_blocks)
 def select_value(operand: Array, window: Window, order: str) -> Array:
     if are_large(window):
         return _blocks.select_value(operand, window, order)
+    if line := _line(operand, window):
+        return line.split(select_value(line.merge(operand), line.window, order))
     return folds.select_value(operand, _stages(operand, window), order, folds.RUNS)
 
 
 def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
     if are_large(window):
         return _blocks.select(operand, window, order)
+    if line := _line(operand, window):
+        value, index = select(line.merge(operand), line.window, order)
+        return line.split(value), line.split(index)
     value_stages = _stages(operand, window)
     most_taps = 4 if 1 < window.inner(operand.shape) < _FEW else _passes.most_taps
     stages = in_stages(window, most_taps, _in_one(operand, window))
@@ -90,20 +97,39 @@ gather = _passes.gather
 
 
 def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-    if _is_faster_to_write(operand, window):
+    if _is_faster_to_write(operand, window, order):
         return _write(cotangent, index, operand, window)
+    if line := _line(operand, window, together=True):
+        cotangent, index, operand = map(line.merge, (cotangent, index, operand))
+        return line.split(_passes.scatter(cotangent, index, operand, line.window, order))
     return _passes.scatter(cotangent, index, operand, window, order)
 
 
-def _is_faster_to_write(operand: Array, window: Window) -> bool:
+def _line(array: Array, window: Window, *, together: bool = False) -> Line | None:
+    """The last axis and few channels in one, where that is faster.
+
+    It is where XLA does not unroll the loop over channels, of which there are more than 8. Forward and
+    backward of 3x3/1 in (4, 300, 301, 11) take 9.3 ms in bfloat16 and not 67, of 9 channels in float32 14 and
+    not 18; but of (4, 300, 201, 17) 17 and not 11. Of fewer channels it is for cells that read windows
+    along several axes `together`: the gradient of 3 channels takes 1.0 ms in bfloat16 and not 10, 1.2 in
+    float32 and not 3.4, of 2x2/1 and 8 channels 0.7 and not 8.6, but of 3x3/1 1.0 where it took 0.8.
+    """
+    inner = window.inner(array.shape)
+    least = 2 if together and len(window.pooled) > 1 else 9
+    return line_of(window, array.shape) if least <= inner < _FEW else None
+
+
+def _is_faster_to_write(operand: Array, window: Window, order: str) -> bool:
     """Whether to write where each window selected, in place of asking the windows of each cell.
 
     It takes some 4 ns a window, whatever its size, and is as far from the limit everywhere: 3 to 5 times in
     float32. Passes are at the limit where they are vectors, of many channels, and up to 14 times off it where
     cells of different phases lie side by side, or windows are very large. In (4, 341, 128, 12), 3x3/2 takes
-    3.5 times the limit in place of 4.6, 5x5/1 4.4 and not 14; in (8, 64, 64, 48), 7x7/3 3.0 and not 7.0,
-    19x19/1 3.6 and not 7.8, but 9x9/1 4.3 where passes take 3.6. Of (4, 1024, 1024) without channels, 4x4/4
-    takes 2.9 in place of 5.5, but 2x2/2 3.7 where passes take 1.2.
+    3.5 times the limit in place of 4.6; in (8, 64, 64, 48), 7x7/3 3.0 and not 7.0, 19x19/1 3.6 and not 7.8,
+    but 9x9/1 4.3 where passes take 3.6. Of (4, 1024, 1024) without channels, 4x4/4 takes 2.9 in place of 5.5,
+    but 2x2/2 3.7 where passes take 1.2. Of few channels and one axis, in (2, 90301, 12), 31/1 takes 2.9 ms in
+    place of 6.0; of two, in (2, 300, 301, 12), 9x9/1 6.7 and 7.2, 15x15/1 7.2 and 11.5, of 3 channels 1.7 and
+    1.0 for 9x9/1.
     """
     if not can_place(operand):
         return False
@@ -115,7 +141,8 @@ def _is_faster_to_write(operand: Array, window: Window) -> bool:
     if inner >= _FEW:
         return covering >= 100 or (apart >= 9 and covering >= 4)
     if apart == 1:
-        return inner > 1 and covering >= 25
+        in_stages = order != BY_INDEX and len(window.pooled) > 1
+        return inner > 1 and covering >= (100 if in_stages else 25)
     return covering > 1 or apart >= 8
 
 
@@ -153,6 +180,8 @@ def _write(cotangent: Array, index: Array, operand: Array, window: Window) -> Ar
 def add(operand: Array, window: Window, divisor: Divisor) -> Array:
     if are_large(window):
         return _blocks.add(operand, window, divisor)
+    if line := _line(operand, window):
+        return line.split(add(line.merge(operand), line.window, divisor))
     stages = _stages(operand, window, disjoint=True)
     wide = _widened(operand, window)
     return convert(folds.add(wide, window, stages, divisor, folds.RUNS), operand.dtype)
@@ -164,6 +193,8 @@ def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
         return native.spread(cotangent, window, divisor)
     if have_many_phases(window):
         return _blocks.spread(cotangent, window, divisor)
+    if line := _line(cotangent, window, together=window.taps <= _passes.most_taps):
+        return line.split(spread(line.merge(cotangent), line.window, divisor))
     stages = in_stages(window, _passes.most_taps, _in_one(cotangent, window, disjoint=True), disjoint=True)
     wide = _widened(cotangent, window)
     return convert(folds.spread(wide, window, stages, divisor, folds.RUNS), cotangent.dtype)
@@ -217,10 +248,9 @@ def _by_common_statistic(
     small. An exponential takes as long as ten sums. What depends on neither values nor branch is outside of
     the condition, where XLA shares it between the sums of a program.
     """
-    ratio = weight.ratio
-    if ratio is None or 0 in statistic.shape or native.partitioned.get():
+    if not isinstance(weight, Relative) or 0 in statistic.shape or native.partitioned.get():
         return by_window(values, operand, statistic)
-    common = jnp.max(statistic)
+    common, ratio = jnp.max(statistic), weight.scale.ratio
     ratios = flat(lambda statistic: ratio(lax.full_like(statistic, common), statistic), statistic)
     weights = flat(lambda operand: weight(operand, lax.full_like(operand, common)), operand)
     return lax.cond(jnp.max(ratios) <= _LARGEST_RATIO, by_element, by_window, values, weights, ratios)

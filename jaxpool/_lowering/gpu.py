@@ -35,9 +35,12 @@ irregular = Passes(folds.GATHERED, most_taps=32, in_one=up_to(8))
 
 
 def _passes(window: Window) -> Passes:
+    return _passes_of(window, few=window.taps <= _MOST_TAPS and _overlap(window) <= _MOST_OVERLAP)
+
+
+def _passes_of(window: Window, *, few: bool) -> Passes:
     if native.partitioned.get():
         return _partitioned
-    few = window.taps <= _MOST_TAPS and _overlap(window) <= _MOST_OVERLAP
     return _at_once if few else _by_axis
 
 
@@ -47,7 +50,10 @@ def _overlap(window: Window) -> float:
 
 
 def _passes_over_windows(operand: Array, window: Window) -> Passes:
-    passes = _passes(window)
+    return _reading(_passes(window), operand, window)
+
+
+def _reading(passes: Passes, operand: Array, window: Window) -> Passes:
     return passes if passes is not _at_once or _reads_neighbours(operand, window) else _padded
 
 
@@ -105,13 +111,20 @@ def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
 
 
 def add_weighted(values: Array, operand: Array, statistic: Array, window: Window, weight: Weight) -> Array:
-    return _passes_over_windows(operand, window).add_weighted(values, operand, statistic, window, weight)
+    return _reading(_weighing(window), operand, window).add_weighted(
+        values, operand, statistic, window, weight
+    )
 
 
 def spread_weighted(
     cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight
 ) -> Array:
-    return _passes(window).spread_weighted(cotangent, operand, statistic, window, weight)
+    return _weighing(window).spread_weighted(cotangent, operand, statistic, window, weight)
+
+
+def _weighing(window: Window) -> Passes:
+    """Weights of 7x7/2 for each window: 58 MB, where rows that are weighed and then summed move 92."""
+    return _passes_of(window, few=len(window.by_axis()) == 1)
 
 
 class _Whole(Whole):

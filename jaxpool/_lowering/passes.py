@@ -10,7 +10,7 @@ from jaxpool._lowering import folds, unfold
 from jaxpool._lowering.blocks import Blocks, are_large, can_place, have_many_phases
 from jaxpool._lowering.order import BY_INDEX
 from jaxpool._lowering.stages import MOST_AT_ONCE, InOne, Stage, in_stages
-from jaxpool._lowering.weights import Weight
+from jaxpool._lowering.weights import Relative, Weight
 from jaxpool._lowering.whole import Whole
 from jaxpool._window import Axis, Divisor, Window
 
@@ -78,16 +78,47 @@ class Passes:
     def add_weighted(
         self, values: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
-        if window.taps > MOST_AT_ONCE:
-            return unfold.add_weighted(values, operand, statistic, window, weight)
-        return folds.add_weighted(values, operand, statistic, window, weight, self.style)
+        for part in self._weighed(operand, statistic, window, weight):
+            *_, line, _ = part
+            if line.whole:
+                values = self.blocks.whole.add_weighted(values, *part)
+            elif line.taps > MOST_AT_ONCE:
+                values = unfold.add_weighted(values, *part)
+            else:
+                values = folds.add_weighted(values, *part, self.style)
+        return values
 
     def spread_weighted(
         self, cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
-        if window.taps > MOST_AT_ONCE:
-            return unfold.spread_weighted(cotangent, operand, statistic, window, weight)
-        return folds.spread_weighted(cotangent, operand, statistic, window, weight, self.style)
+        for part in reversed(self._weighed(operand, statistic, window, weight)):
+            *_, line, _ = part
+            if line.whole:
+                cotangent = self.blocks.whole.spread_weighted(cotangent, *part)
+            elif line.taps > MOST_AT_ONCE:
+                cotangent = unfold.spread_weighted(cotangent, *part)
+            else:
+                cotangent = folds.spread_weighted(cotangent, *part, self.style)
+        return cotangent
+
+    def _weighed(
+        self, operand: Array, statistic: Array, window: Window, weight: Weight
+    ) -> list[tuple[Array, Array, Window, Weight]]:
+        """The window's parts, the innermost first: what is weighed, against what, in which windows and how.
+
+        The sums of rows are relative to the rows' own statistics, and these are weighed in turn.
+        """
+        if not isinstance(weight, Relative) or window.taps <= self.most_taps:
+            return [(operand, statistic, window, weight)]
+        scale = weight.scale
+        *inner, last = (window.only(d) for d in reversed(window.pooled))
+        largest, parts = scale.size(operand), []
+        for part in inner:
+            largest = self.select_value(largest, part, "max")
+            reference = scale.usable(largest)
+            parts.append((operand, reference, part, weight))
+            operand, weight = reference, Weight(scale.ratio)
+        return [*parts, (operand, statistic, last, weight)]
 
     def _stages(self, window: Window) -> list[Stage]:
         return in_stages(window, self.most_taps, self.in_one)

@@ -15,7 +15,7 @@ from jax import Array, lax
 
 from jaxpool._lowering.divisors import divide, is_uniform, taps_before, uniform_divisor
 from jaxpool._lowering.order import BY_INDEX, identity
-from jaxpool._lowering.weights import Weight
+from jaxpool._lowering.weights import Relative, Weight
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 
@@ -92,12 +92,23 @@ def _spread(local: Callable, cotangent: Array, *, window: Window, divisor: Divis
     return local(shares, window=window.local, divisor=None).astype(cotangent.dtype)
 
 
-def _add_weighted(local: Callable, values: Array, *others: Array, window: Window, weight: Weight) -> Array:
-    return local(filled(values, window, 0), *others, window=window.local, weight=weight)
+def _add_weighted(
+    local: Callable, values: Array, operand: Array, statistic: Array, *, window: Window, weight: Weight
+) -> Array:
+    values, operand = filled(values, window, 0), _without_size(operand, window, weight)
+    return local(values, operand, statistic, window=window.local, weight=weight)
 
 
-def _spread_weighted(local: Callable, *operands: Array, window: Window, weight: Weight) -> Array:
-    return local(*operands, window=window.local, weight=weight)
+def _spread_weighted(
+    local: Callable, cotangent: Array, operand: Array, statistic: Array, *, window: Window, weight: Weight
+) -> Array:
+    operand = _without_size(operand, window, weight)
+    return local(cotangent, operand, statistic, window=window.local, weight=weight)
+
+
+def _without_size(operand: Array, window: Window, weight: Weight) -> Array:
+    """The operand, of which a row is weighed against its own elements, not against what lies outside."""
+    return filled(operand, window, weight.scale.smallest) if isinstance(weight, Relative) else operand
 
 
 _OPERATIONS = {

@@ -226,7 +226,9 @@ def over_windows(fold: Fold, window: Window, *sources: Source, reading: Reading,
             continue
         pad = reading != "runs"
         runs = _window_runs(axis, pad)
-        if _too_many(runs, axis.stride, d, window) and all(s.padding is not None for s in sources):
+        if _too_many(runs, axis.stride, d, window, sources[0].array) and all(
+            s.padding is not None for s in sources
+        ):
             sources = tuple(source.padded({d: (axis.low, axis.high)}) for source in sources)
             runs = _window_runs(axis.padded(), pad)
         segments[d] = [[runs]]
@@ -245,16 +247,16 @@ def over_cells(fold: Fold, window: Window, *sources: Source, reading: Reading) -
             continue
         pad = reading != "runs"
         segments[d] = _cell_segments(axis, pad)
-        if _too_many(segments[d][0][0], axis.stride, d, window):
+        if _too_many(segments[d][0][0], axis.stride, d, window, sources[0].array):
             axis, pads = axis.with_windows_around()
             sources = tuple(source.padded({d: pads}) for source in sources)
             segments[d] = _cell_segments(axis, pad)
     return _assemble(fold, sources, segments, window.tap_strides)
 
 
-def _too_many(runs: list[_Run], stride: int, dimension: int, window: Window) -> bool:
+def _too_many(runs: list[_Run], stride: int, dimension: int, window: Window, array: Array) -> bool:
     """Whether to pad the sources along a dimension: for compilation, or because runs would be inner loops."""
-    innermost = dimension == len(window.axes) - 1 and stride == 1
+    innermost = dimension == max(window.pooled) and window.inner(array.shape) == 1 and stride == 1
     return len(runs) > (1 if innermost else _MOST_RUNS)
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxpool._lowering.weights import Weight
+from jaxpool._lowering.weights import Relative, Scale
 from jaxpool._ops._arrays import as_number
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.select import select
@@ -39,51 +39,49 @@ def as_temperature(temperature: Any) -> float:
     return number
 
 
-def soft_average(wide: Array, window: Window, temperature: float, some: Array) -> Array:
+def soft_average(inputs: Array, window: Window, temperature: float, some: Array) -> Array:
     """Averages of windows, weighted by exponentials of the elements; 0 where there are not some."""
+    wide = inputs.astype(accumulation_dtype(inputs.dtype))
     # An element of -inf has no weight, but -inf times nothing would be NaN.
     elements = jnp.where(wide == -np.inf, lax.full_like(wide, 0), wide)
-    mean = softmax_average(elements, wide, window, temperature)
-    largest = lax.stop_gradient(select(wide, window, "max"))
+    mean = softmax_average(elements, inputs, window, temperature)
+    largest = largest_size(inputs, window, exponential(temperature)).astype(wide.dtype)
     return jnp.where(some & jnp.isinf(largest), largest, mean)
 
 
 def lp_norm(inputs: Array, window: Window, p: float) -> Array:
     """The norms of windows, in the precision of sums."""
-    norms = inputs.astype(accumulation_dtype(inputs.dtype))
     if p == math.inf:
-        return _largest_magnitude(norms, window)
-    for part in window.by_axis():
-        norms = _lp_norm(norms, part, p)
-    return norms
-
-
-def _lp_norm(wide: Array, window: Window, p: float) -> Array:
-    largest = lax.stop_gradient(select(jnp.abs(wide), window, "max"))
-    if p == 2:  # of which a power of two is near enough, and dividing by it is exact
-        info = jnp.finfo(wide.dtype)
-        scale = lax.clamp(info.tiny, as_scale(lax.reduce_precision(largest, info.nexp, 0)), 1 / info.tiny)
+        return _largest_magnitude(inputs.astype(accumulation_dtype(inputs.dtype)), window)
+    if p == 2:
         weight, root = _SQUARE, lax.sqrt
     else:
-        scale = as_scale(largest)
         weight, root = power(p), lambda total: jnp.power(total, 1 / p)
-    total = weighted_sum(lax.full_like(wide, 1), wide, scale, window, weight)
+    _, scale, total = _weigh(inputs, window, weight)
     return jnp.where(total == 0, lax.full_like(total, 0), scale * root(or_one(total)))
 
 
-def logsumexp(wide: Array, window: Window, temperature: float, counts: Array | None) -> Array:
+def _weigh(inputs: Array, window: Window, weight: Relative) -> tuple[Array, Array, Array]:
+    """What is weighed, the statistics that it is weighed against, and the sums of windows' weights."""
+    wide, statistic = inputs.astype(accumulation_dtype(inputs.dtype)), statistics(inputs, window, weight)
+    return wide, statistic, weighted_sum(lax.full_like(wide, 1), wide, statistic, window, weight)
+
+
+def statistics(inputs: Array, window: Window, weight: Relative) -> Array:
+    """What the elements of windows are weighed against, in the precision of sums."""
+    largest = largest_size(inputs, window, weight)
+    return weight.scale.usable(largest.astype(accumulation_dtype(inputs.dtype)))
+
+
+def largest_size(inputs: Array, window: Window, weight: Relative) -> Array:
+    """The largest sizes of windows' elements, without a gradient."""
+    return select(weight.scale.size(lax.stop_gradient(inputs)), window, "max")
+
+
+def logsumexp(inputs: Array, window: Window, temperature: float, counts: Array | None) -> Array:
     """Smooth maxima of windows; of means where there are counts."""
-    *inner, last = window.by_axis()
-    for part in inner:
-        wide = logarithm(*_exponentials(wide, part, temperature), temperature)
-    total, reference = _exponentials(wide, last, temperature)
+    _, reference, total = _weigh(inputs, window, exponential(temperature))
     return logarithm(total if counts is None else total / or_one(counts), reference, temperature)
-
-
-def _exponentials(wide: Array, window: Window, temperature: float) -> tuple[Array, Array]:
-    """The sums of windows' exponentials, and what elements are compared with: maxima that are numbers."""
-    reference = as_reference(lax.stop_gradient(select(wide, window, "max")))
-    return weighted_sum(lax.full_like(wide, 1), wide, reference, window, exponential(temperature)), reference
 
 
 def as_reference(largest: Array) -> Array:
@@ -104,34 +102,36 @@ def logarithm(total: Array, reference: Array, temperature: float) -> Array:
 
 def softmax_average(values: Array, logits: Array, window: Window, temperature: float = 1.0) -> Array:
     """Averages of windows, weighted by exponentials of the logits."""
-    parts = window.by_axis()
-    for part in parts:
-        total, reference = _exponentials(logits, part, temperature)
-        values = weighted_sum(values, logits, reference, part, exponential(temperature)) / or_one(total)
-        if part is not parts[-1]:
-            logits = logarithm(total, reference, temperature)
-    return values
+    weight = exponential(temperature)
+    logits, largest, total = _weigh(logits, window, weight)
+    return weighted_sum(values, logits, largest, window, weight) / or_one(total)
 
 
 @functools.cache
-def exponential(temperature: float) -> Weight:
+def exponential(temperature: float) -> Relative:
     """Exponentials of elements relative to their window's maximum."""
 
     def weight(element: Array, largest: Array) -> Array:
         return lax.exp(lax.div(lax.sub(element, largest), lax.full_like(element, temperature)))
 
-    return Weight(weight, ratio=weight)
+    return Relative(weight, Scale(lambda element: element, -np.inf, as_reference, weight), 1 / temperature)
 
 
 def _square(element: Array, scale: Array) -> Array:
-    return lax.square(element / scale)
+    return lax.square(element * (1 / scale))
 
 
-_SQUARE = Weight(_square, ratio=_square)
+def _power_of_two(largest: Array) -> Array:
+    """What is near enough to the largest magnitude, and what to divide by is exact."""
+    info = jnp.finfo(largest.dtype)
+    return lax.clamp(info.tiny, as_scale(lax.reduce_precision(largest, info.nexp, 0)), 1 / info.tiny)
+
+
+_SQUARE = Relative(_square, Scale(lax.abs, 0, _power_of_two, _square))
 
 
 @functools.cache
-def power(p: float) -> Weight:
+def power(p: float) -> Relative:
     """Powers of magnitudes relative to their window's largest; at 0 every derivative counts as 0."""
 
     def weight(element: Array, largest: Array) -> Array:
@@ -139,7 +139,7 @@ def power(p: float) -> Weight:
         ratio = jnp.abs(jnp.where(nonzero, element, largest)) / largest
         return jnp.where(nonzero, ratio**p, lax.full_like(ratio, 0))
 
-    return Weight(weight, ratio=weight)
+    return Relative(weight, Scale(lax.abs, 0, as_scale, weight))
 
 
 def or_one(total: Array) -> Array:

@@ -272,14 +272,12 @@ def smooth_maximum(
     inputs: Array, window: Window, mask: Array | None, *, temperature: float, mean: bool
 ) -> Array:
     """The smooth maxima of windows, of the valid elements where there is a mask."""
-    wide = masked(inputs, mask, -np.inf).astype(accumulation_dtype(inputs.dtype))
-    counts = valid_counts(inputs, window, mask, wide.dtype) if mean else None
-    return logsumexp(wide, window, temperature, counts).astype(inputs.dtype)
+    counts = valid_counts(inputs, window, mask, accumulation_dtype(inputs.dtype)) if mean else None
+    return logsumexp(masked(inputs, mask, -np.inf), window, temperature, counts).astype(inputs.dtype)
 
 
 @functools.partial(jax.jit, static_argnames="temperature", inline=True)
 def soft(inputs: Array, window: Window, mask: Array | None, *, temperature: float) -> Array:
     """The soft averages of windows, of the valid elements where there is a mask."""
     some = valid_counts(inputs, window, mask, np.dtype(np.int32)) > 0
-    wide = masked(inputs, mask, -np.inf).astype(accumulation_dtype(inputs.dtype))
-    return soft_average(wide, window, temperature, some).astype(inputs.dtype)
+    return soft_average(masked(inputs, mask, -np.inf), window, temperature, some).astype(inputs.dtype)

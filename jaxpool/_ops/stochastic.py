@@ -15,9 +15,9 @@ from jax.typing import ArrayLike
 from jaxpool._elsewhere import public
 from jaxpool._lowering.shards import filled
 from jaxpool._lowering.sweep import window_taps
-from jaxpool._lowering.weights import Weight
+from jaxpool._lowering.weights import Relative, Scale
 from jaxpool._ops._arrays import as_bool, as_mask, as_real, masked
-from jaxpool._ops._smooth import as_scale, or_one
+from jaxpool._ops._smooth import as_scale, or_one, statistics
 from jaxpool._ops.random import as_key
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.select import select_with_index, take
@@ -137,11 +137,10 @@ def _expected(inputs: Array, window: Window, mask: Array | None) -> Array:
     wide = masked(inputs, mask, 0).astype(accumulation_dtype(inputs.dtype))
     # A maximum of equals halves the gradient, of which an element of 0 has none.
     positive = jnp.where(wide <= 0, lax.full_like(wide, 0), wide)
-    largest = lax.stop_gradient(select_with_index(positive, window, "max")[0])
-    largest = as_scale(largest)
+    largest = statistics(positive, window, _RELATIVE_SIZE)
     total = weighted_sum(lax.full_like(wide, 1), positive, largest, window, _RELATIVE_SIZE)
     product = weighted_sum(positive, positive, largest, window, _RELATIVE_SIZE)
     return (product / or_one(total)).astype(inputs.dtype)
 
 
-_RELATIVE_SIZE = Weight(lax.div, ratio=lax.div)
+_RELATIVE_SIZE = Relative(lax.div, Scale(lambda element: element, 0, as_scale, lax.div))

@@ -15,13 +15,14 @@ with the derivative of g for a weight, so that any order of either mode keeps x,
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
-from jax import Array
+from jax import Array, lax
 from jax.interpreters import ad
 
 from jaxpool._lowering.weights import Weight
-from jaxpool._primitives._define import alike, check_sharding, define, define_jvp
+from jaxpool._primitives._define import alike, check_sharding, define, define_jvp, no_tangent
 from jaxpool._window import Divisor, Window
 
 
@@ -86,38 +87,55 @@ def _linear(primitive, transpose):
     ad.primitive_transposes[primitive] = transpose_rule
 
 
-def _weighted(primitive, transpose, in_operand, in_statistic):
-    """Derivative rules for a weighted sum; the last two say how weights' derivatives take part."""
-
-    def tangent_rule(tangent, values, *others, **params):
-        return primitive.bind(tangent, *others, **params)
+def _transposed(primitive, transpose):
+    """The transposition of a weighted sum, which is linear in its values."""
 
     def transpose_rule(cotangent, values, *others, **params):
         if type(cotangent) is ad.Zero:
             return [ad.Zero(values.aval), *[None] * len(others)]
         return [transpose.bind(cotangent, *others, **params), *[None] * len(others)]
 
-    define_jvp(primitive, tangent_rule, in_operand, in_statistic)
     ad.primitive_transposes[primitive] = transpose_rule
 
 
-def _add_in_operand(tangent, values, *others, window, weight):
-    return add_weighted_p.bind(values * tangent, *others, window=window, weight=weight.derivative(0))
+def _add_weighted_jvp(primals, tangents, *, window, weight):
+    values, *others = primals
+    in_values, in_operand, in_statistic, *_ = tangents
+    by_operand, by_statistic = (weight.derivative(i) for i in range(2))
+    added: dict[Weight, list[Array]] = {}  # what is added with each weight: the two may be the same
+    if type(in_values) is not ad.Zero:
+        added[weight] = [in_values]
+    if type(in_operand) is not ad.Zero:
+        factor, derivative = by_operand
+        added.setdefault(derivative, []).append(factor * values * in_operand)
+    terms = [
+        add_weighted_p.bind(functools.reduce(lax.add, parts), *others, window=window, weight=each)
+        for each, parts in added.items()
+    ]
+    if type(in_statistic) is not ad.Zero:
+        factor, derivative = by_statistic
+        terms.append(factor * in_statistic * add_weighted_p.bind(*primals, window=window, weight=derivative))
+    value = add_weighted_p.bind(*primals, window=window, weight=weight)
+    return value, functools.reduce(lax.add, terms) if terms else no_tangent(value)
 
 
-def _add_in_statistic(tangent, *operands, window, weight):
-    return tangent * add_weighted_p.bind(*operands, window=window, weight=weight.derivative(1))
+def _spread_in_cotangent(tangent, cotangent, *others, **params):
+    return spread_weighted_p.bind(tangent, *others, **params)
 
 
 def _spread_in_operand(tangent, *operands, window, weight):
-    return tangent * spread_weighted_p.bind(*operands, window=window, weight=weight.derivative(0))
+    factor, derivative = weight.derivative(0)
+    return factor * tangent * spread_weighted_p.bind(*operands, window=window, weight=derivative)
 
 
 def _spread_in_statistic(tangent, cotangent, *others, window, weight):
-    return spread_weighted_p.bind(cotangent * tangent, *others, window=window, weight=weight.derivative(1))
+    factor, derivative = weight.derivative(1)
+    return spread_weighted_p.bind(factor * cotangent * tangent, *others, window=window, weight=derivative)
 
 
 _linear(add_p, spread_p)
 _linear(spread_p, add_p)
-_weighted(add_weighted_p, spread_weighted_p, _add_in_operand, _add_in_statistic)
-_weighted(spread_weighted_p, add_weighted_p, _spread_in_operand, _spread_in_statistic)
+ad.primitive_jvps[add_weighted_p] = _add_weighted_jvp
+define_jvp(spread_weighted_p, _spread_in_cotangent, _spread_in_operand, _spread_in_statistic)
+_transposed(add_weighted_p, spread_weighted_p)
+_transposed(spread_weighted_p, add_weighted_p)
