@@ -25,6 +25,10 @@ def _adaptive_index(inputs, bins):
     return jaxpool.adaptive_max_pool(inputs, bins, return_indices=True)[1]
 
 
+def _of_bfloat16(inputs, *window):
+    return jaxpool.max_pool(inputs.astype(jnp.bfloat16), *window)
+
+
 def _soft_in_line(inputs, *window):
     return jaxpool.soft_pool(inputs.reshape(1, -1, inputs.shape[-1]), *window)
 
@@ -151,6 +155,12 @@ CHOICES = [
             (15, ((2, 2), (2, 2)), 0),
             (15, ((2, 2), (2, 4)), 1),
             (15, ((2, 2), (2, 3)), 0),
+            (15, ((3, 3), (2, 1)), 0),
+            (5, ((3, 3), (2, 2)), 0),
+            (6, ((3, 3), (2, 2)), 1),
+            (2, ((4, 3), (2, 2)), 1),
+            (15, ((1, 3), (1, 2)), 0),
+            (15, ((1, 4), (1, 2)), 1),
             (2, ((10, 10),), 1),
             (2, ((9, 11),), 0),
             (2, ((1, 25),), 1),
@@ -158,6 +168,7 @@ CHOICES = [
             (1, ((5, 5),), 0),
         )
     ),
+    ("cpu", _gradient_of(_of_bfloat16), 1, ((3, 3), (2, 2)), {"scatter": 1}),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 9),), {"scatter": 1}),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((4, 25),), {"scatter": 1}),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 11),), {"scatter": 0}),

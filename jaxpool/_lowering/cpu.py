@@ -93,7 +93,11 @@ def select(operand: Array, window: Window, order: str) -> tuple[Array, Array]:
     return folds.select(operand, window, stages, order, folds.RUNS, value_stages=value_stages)
 
 
-gather = _passes.gather
+def gather(tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
+    if line := _line(operand, window, together=True):
+        tangent, index, operand = map(line.merge, (tangent, index, operand))
+        return line.split(_passes.gather(tangent, index, operand, line.window, order))
+    return _passes.gather(tangent, index, operand, window, order)
 
 
 def scatter(cotangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
@@ -124,12 +128,15 @@ def _is_faster_to_write(operand: Array, window: Window, order: str) -> bool:
 
     It takes some 4 ns a window, whatever its size, and is as far from the limit everywhere: 3 to 5 times in
     float32. Passes are at the limit where they are vectors, of many channels, and up to 14 times off it where
-    cells of different phases lie side by side, or windows are very large. In (4, 341, 128, 12), 3x3/2 takes
-    3.5 times the limit in place of 4.6; in (8, 64, 64, 48), 7x7/3 3.0 and not 7.0, 19x19/1 3.6 and not 7.8,
-    but 9x9/1 4.3 where passes take 3.6. Of (4, 1024, 1024) without channels, 4x4/4 takes 2.9 in place of 5.5,
-    but 2x2/2 3.7 where passes take 1.2. Of few channels and one axis, in (2, 90301, 12), 31/1 takes 2.9 ms in
-    place of 6.0; of two, in (2, 300, 301, 12), 9x9/1 6.7 and 7.2, 15x15/1 7.2 and 11.5, of 3 channels 1.7 and
-    1.0 for 9x9/1.
+    cells of different phases lie side by side, or windows are very large. In (8, 64, 64, 48), 7x7/3 takes 3.0
+    times the limit in place of 7.0, 19x19/1 3.6 and not 7.8, but 9x9/1 4.3 where passes take 3.6. Of
+    (4, 1024, 1024) without channels, 4x4/4 takes 2.9 in place of 5.5, but 2x2/2 3.7 where passes take 1.2.
+
+    Of few channels and one axis, in (2, 90301, 12), 31/1 takes 2.9 ms in place of 6.0, but in (8, 12544, 12)
+    3/2 1.0 where passes take 0.6, and 4/2 of bfloat16 1.2 and 3.4. Of two axes, in (2, 300, 301, 12), 9x9/1
+    takes 6.7 and 7.2, 15x15/1 7.2 and 11.5; in (8, 32, 112, 112), channels first, 3x3/2 1.5 and 0.6, of
+    bfloat16 2.2 and 1.7, 5x5/2 5.7 and 27; in (8, 112, 112, c), 3x3/2 of 5 channels 0.46 and 0.23, of 8 0.26
+    and 0.36, of bfloat16 and 4 channels 0.22 and 0.72.
     """
     if not can_place(operand):
         return False
@@ -143,7 +150,13 @@ def _is_faster_to_write(operand: Array, window: Window, order: str) -> bool:
     if apart == 1:
         in_stages = order != BY_INDEX and len(window.pooled) > 1
         return inner > 1 and covering >= (100 if in_stages else 25)
-    return covering > 1 or apart >= 8
+    if covering == 1:
+        return apart >= 8
+    axes = list(window.pooled.values())
+    if len(axes) > 2 or any(axis.size > 3 for axis in axes):
+        return True
+    # Before jax 0.12, passes of bfloat16 take four times as long in place of three quarters.
+    return len(axes) == 2 and axes[1].stride > 1 and inner > (5 if operand.dtype.itemsize > 2 else 0)
 
 
 def _covering(window: Window) -> int:
