@@ -19,6 +19,7 @@ from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 
 _barrier = lax.optimization_barrier
+_FEW = 16
 _NONE = np.array(np.iinfo(np.int32).max, np.int32)
 
 
@@ -60,15 +61,17 @@ class Whole:
         number = lax.full((1, 1, 1), 0, np.int32)
         tied = functools.partial(_tied, keys=keys)
         for d, stride in window.tap_strides.items():
-            # What lies before and behind is an axis each: loops over few channels would be no vectors.
-            before, behind = value.shape[:d], value.shape[d + 1 :]
-            value = value.reshape(math.prod(before), value.shape[d], math.prod(behind))
-            places = np.arange(value.shape[1], dtype=np.int32)[None, :, None] * np.int32(stride)
-            number = (number if d == min(window.pooled) else number.reshape(value.shape)) + jnp.asarray(
-                places
-            )
-            while value.shape[1] > 1:
-                values, numbers = self._slices(value, 1), self._slices(number, 1)
+            # What lies before and behind is an axis each, and few channels are none: loops over them would be
+            # no vectors. For (19, 166, 207, 8) to (1, 2), forward takes 4.3 ms and not 6.2.
+            before, length, behind = value.shape[:d], value.shape[d], value.shape[d + 1 :]
+            inner = math.prod(behind)
+            unit = inner if inner < _FEW else 1
+            value = value.reshape(math.prod(before), length * unit, inner // unit)
+            places = lax.broadcasted_iota(np.int32, (1, length * unit, 1), 1)
+            places = lax.div(places, lax.full_like(places, unit)) * np.int32(stride)
+            number = (number if d == min(window.pooled) else number.reshape(value.shape)) + places
+            while value.shape[1] > unit:
+                values, numbers = self._slices(value, unit), self._slices(number, unit)
                 first = _barrier(functools.reduce(functools.partial(ordering.first, order), values))
                 number = functools.reduce(lax.min, map(tied, values, numbers, [first] * len(values)))
                 value, number = first, _barrier(number)
@@ -79,12 +82,12 @@ class Whole:
         number = lax.rem(number, number + 1)
         return ordering.from_keys(value, dtype) if keys else value, number
 
-    def _slices(self, array: Array, dimension: int) -> list[Array]:
-        """Slices of one length, which need not be even: what is in two of them is selected no less."""
-        length = array.shape[dimension]
+    def _slices(self, array: Array, unit: int) -> list[Array]:
+        """Slices of as many units, of which some may be in two slices: they are selected no less."""
+        length = array.shape[1] // unit
         part = -(-length // self.in_slices)
         starts = [min(i * part, length - part) for i in range(-(-length // part))]
-        return [lax.slice_in_dim(array, start, start + part, axis=dimension) for start in starts]
+        return [lax.slice_in_dim(array, start * unit, (start + part) * unit, axis=1) for start in starts]
 
     def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
         picked = lax.select(_is_selected(index, window), tangent, lax.full_like(tangent, 0))
