@@ -111,14 +111,47 @@ def test_derivatives_go_through_chunks(name):
     assert (np.asarray(actual[1])[~where] == 0).all()
 
 
-@pytest.mark.parametrize("name", ["max_pool", "avg_pool"])
-def test_large_windows_take_masks_in_one(name):
-    x, where = distinct((200, 2), np.float32), np.random.RandomState(0).rand(200, 1) > 0.9
-    arguments = arguments_of(name, 130)
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("max_pool", 131), ("min_pool", 128), ("sum_pool", 144), ("avg_pool", 140), ("avg_pool third", 128)],
+)
+def test_large_windows_take_masks_through_their_stages(name, size):
+    """Values and gradients; what is masked is NaN, much of the rest -inf, no better than nothing."""
+    rng, lengths = np.random.RandomState(size), (40, 160, 100)
+    x = np.round(2 * distinct((300, 2), np.float32))
+    if name == "max_pool":
+        x[rng.rand(300) < 0.9] = -np.inf
+    where = (rng.rand(300, 1) < 0.1) & (np.arange(300)[:, None] // 150 == 0)
+    x = np.where(where, x, np.float32(np.nan))
+    arguments = arguments_of(name, size, 2, 2 if size == 128 else 1)
     stream = streaming(function_of(name), **arguments)
-    expected = interpret(functools.partial(of_mask, name, arguments), x, where)
-    actual = interpret(functools.partial(masked_chunk_by_chunk, stream, (150, 50)), x, where)
-    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    assert len(stream.stages) > 2
+
+    def both(pool):
+        def with_gradient(x, where):
+            values, pull = jax.vjp(lambda x: pool(x, where), x)
+            weights = jnp.cos(jnp.arange(values.size, dtype=np.float32)).reshape(values.shape)
+            return values, pull(weights)[0]
+
+        return interpret(with_gradient, x, where)
+
+    actual = both(functools.partial(masked_chunk_by_chunk, stream, lengths))
+    expected = both(functools.partial(of_mask, name, arguments))
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-6), actual, expected)
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, np.int8, np.bool_])
+def test_stages_with_masks_lose_nothing(dtype):
+    """As without; and of the lowest integers the first that takes part is none of those that do not."""
+    x, where = np.ones((400, 1), dtype), np.arange(400)[:, None] != 300
+    total = streaming(jaxpool.sum_pool, window_shape=(384,))
+    mean = streaming(jaxpool.avg_pool, window_shape=(384,))
+    found = interpret(
+        lambda x, w: [masked_chunk_by_chunk(s, (200, 200), x, w)[-1, 0] for s in (total, mean)], x, where
+    )
+    assert found[0].dtype == (jnp.bfloat16 if dtype == jnp.bfloat16 else np.int32)
+    assert found[1].dtype == (jnp.bfloat16 if dtype == jnp.bfloat16 else np.float32)
+    assert [*map(float, found)] == [384 if dtype == jnp.bfloat16 else 383, 1]
 
 
 def test_a_step_without_a_mask_leaves_all_and_the_state_fits_scan():
