@@ -1070,6 +1070,7 @@ class SpatialPyramidPool(Pooling):
         self,
         inputs: ArrayLike,
         *,
+        where: ArrayLike | None = None,
         key: Array | None = None,
     ) -> Array:
         """Pools by spatial pyramid pooling: in bins of several sizes, to one vector for inputs of any size.
@@ -1077,6 +1078,8 @@ class SpatialPyramidPool(Pooling):
         Args:
           inputs: an array of shape `(*batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
             averages.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
           key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
 
         Returns:
@@ -1127,6 +1130,7 @@ class PyramidPool(Pooling, Generic[_Result]):
         self,
         inputs: ArrayLike,
         *,
+        where: ArrayLike | None = None,
         key: Array | None = None,
     ) -> _Result:
         """Pools in bins of several sizes and puts the results, resized, beside the inputs, as PSPNet does.
@@ -1134,6 +1138,8 @@ class PyramidPool(Pooling, Generic[_Result]):
         Args:
           inputs: an array of shape `(*batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
             averages.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no part in a
+            bin, and is without harm there if it is NaN. The inputs beside the bins stay what they are.
           key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
 
         Returns:
@@ -1166,6 +1172,7 @@ class StripPool(Pooling):
         self,
         inputs: ArrayLike,
         *,
+        where: ArrayLike | None = None,
         key: Array | None = None,
     ) -> tuple[Array, ...]:
         """Pools to strips: for each spatial axis, all that lies along the others.
@@ -1173,6 +1180,8 @@ class StripPool(Pooling):
         Args:
           inputs: an array of shape `(batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
             averages.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
           key: ignored; it is there for `eqx.nn.Sequential`, which gives every module one.
 
         Returns:
@@ -2869,6 +2878,7 @@ class FractionalMaxPool(Pooling, Generic[_Result]):
         inputs: ArrayLike,
         *,
         random_samples: ArrayLike | None = None,
+        where: ArrayLike | None = None,
         key: Array | None = None,
         inference: bool | None = None,
     ) -> _Result:
@@ -2879,6 +2889,8 @@ class FractionalMaxPool(Pooling, Generic[_Result]):
             integer or bool dtype.
           random_samples: the samples, in [0, 1), in the order of the spatial axes: of shape `(n,)` for `n`
             spatial axes, or `(*batch, channels, n)`, or `(*batch, n)` where there are no channels.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
           key: what this call draws with; `None` where it draws nothing.
           inference: whether this call draws nothing; `None` for what the module was made with.
 
@@ -2926,6 +2938,7 @@ class FractionalAvgPool(Pooling):
         inputs: ArrayLike,
         *,
         random_samples: ArrayLike | None = None,
+        where: ArrayLike | None = None,
         key: Array | None = None,
         inference: bool | None = None,
     ) -> Array:
@@ -2936,6 +2949,8 @@ class FractionalAvgPool(Pooling):
             numeric dtype.
           random_samples: the samples, in [0, 1), in the order of the spatial axes: of shape `(n,)` for `n`
             spatial axes, or `(*batch, channels, n)`, or `(*batch, n)` where there are no channels.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
           key: what this call draws with; `None` where it draws nothing.
           inference: whether this call draws nothing; `None` for what the module was made with.
 

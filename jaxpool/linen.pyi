@@ -1074,12 +1074,16 @@ class SpatialPyramidPool(Pooling):
     def __call__(
         self,
         inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
     ) -> Array:
         """Pools by spatial pyramid pooling: in bins of several sizes, to one vector for inputs of any size.
 
         Args:
           inputs: an array of shape `(*batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
             averages.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
 
         Returns:
           The vectors, of shape `(*batch, length)` with as many elements for each channel as the levels have bins.
@@ -1132,12 +1136,16 @@ class PyramidPool(Pooling, Generic[_Result]):
     def __call__(
         self,
         inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
     ) -> _Result:
         """Pools in bins of several sizes and puts the results, resized, beside the inputs, as PSPNet does.
 
         Args:
           inputs: an array of shape `(*batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
             averages.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no part in a
+            bin, and is without harm there if it is NaN. The inputs beside the bins stay what they are.
 
         Returns:
           An array of shape `(*batch, *spatial, channels * (1 + len(levels)))` and of the inputs' dtype; integers
@@ -1170,12 +1178,16 @@ class StripPool(Pooling):
     def __call__(
         self,
         inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
     ) -> tuple[Array, ...]:
         """Pools to strips: for each spatial axis, all that lies along the others.
 
         Args:
           inputs: an array of shape `(batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
             averages.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
 
         Returns:
           A tuple with as many strips as there are spatial axes, such as `(batch, height, 1, channels)` and
@@ -2874,6 +2886,7 @@ class FractionalMaxPool(Pooling, Generic[_Result]):
         deterministic: bool | None = None,
         *,
         random_samples: ArrayLike | None = None,
+        where: ArrayLike | None = None,
     ) -> _Result:
         """Pools by taking the maximum of windows at random places, for any ratio of sizes.
 
@@ -2883,6 +2896,8 @@ class FractionalMaxPool(Pooling, Generic[_Result]):
           deterministic: whether this call draws nothing; `None` for what the module was made with.
           random_samples: the samples, in [0, 1), in the order of the spatial axes: of shape `(n,)` for `n`
             spatial axes, or `(*batch, channels, n)`, or `(*batch, n)` where there are no channels.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
 
         Returns:
           The maxima, of shape `(*batch, *output_shape, channels)` and of the inputs' dtype. With
@@ -2931,6 +2946,7 @@ class FractionalAvgPool(Pooling):
         deterministic: bool | None = None,
         *,
         random_samples: ArrayLike | None = None,
+        where: ArrayLike | None = None,
     ) -> Array:
         """Pools by averaging windows at random places, for any ratio of sizes.
 
@@ -2940,6 +2956,8 @@ class FractionalAvgPool(Pooling):
           deterministic: whether this call draws nothing; `None` for what the module was made with.
           random_samples: the samples, in [0, 1), in the order of the spatial axes: of shape `(n,)` for `n`
             spatial axes, or `(*batch, channels, n)`, or `(*batch, n)` where there are no channels.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
 
         Returns:
           The averages, of shape `(*batch, *output_shape, channels)` and of the inputs' dtype; integers and bools

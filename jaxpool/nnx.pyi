@@ -1013,12 +1013,16 @@ class SpatialPyramidPool(Pooling):
     def __call__(
         self,
         inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
     ) -> Array:
         """Pools by spatial pyramid pooling: in bins of several sizes, to one vector for inputs of any size.
 
         Args:
           inputs: an array of shape `(*batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
             averages.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
 
         Returns:
           The vectors, of shape `(*batch, length)` with as many elements for each channel as the levels have bins.
@@ -1066,12 +1070,16 @@ class PyramidPool(Pooling, Generic[_Result]):
     def __call__(
         self,
         inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
     ) -> _Result:
         """Pools in bins of several sizes and puts the results, resized, beside the inputs, as PSPNet does.
 
         Args:
           inputs: an array of shape `(*batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
             averages.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no part in a
+            bin, and is without harm there if it is NaN. The inputs beside the bins stay what they are.
 
         Returns:
           An array of shape `(*batch, *spatial, channels * (1 + len(levels)))` and of the inputs' dtype; integers
@@ -1101,12 +1109,16 @@ class StripPool(Pooling):
     def __call__(
         self,
         inputs: ArrayLike,
+        *,
+        where: ArrayLike | None = None,
     ) -> tuple[Array, ...]:
         """Pools to strips: for each spatial axis, all that lies along the others.
 
         Args:
           inputs: an array of shape `(batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
             averages.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
 
         Returns:
           A tuple with as many strips as there are spatial axes, such as `(batch, height, 1, channels)` and
@@ -2698,6 +2710,7 @@ class FractionalMaxPool(Pooling, Generic[_Result]):
         inputs: ArrayLike,
         *,
         random_samples: ArrayLike | None = None,
+        where: ArrayLike | None = None,
         deterministic: bool | None = None,
         rngs: nnx.Rngs | nnx.RngStream | Array | None = None,
     ) -> _Result:
@@ -2708,6 +2721,8 @@ class FractionalMaxPool(Pooling, Generic[_Result]):
             integer or bool dtype.
           random_samples: the samples, in [0, 1), in the order of the spatial axes: of shape `(n,)` for `n`
             spatial axes, or `(*batch, channels, n)`, or `(*batch, n)` where there are no channels.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
           deterministic: whether this call draws nothing; `None` for what the module was made with.
           rngs: where this call draws from, or a key; `None` for what the module was made with.
 
@@ -2766,6 +2781,7 @@ class FractionalAvgPool(Pooling):
         inputs: ArrayLike,
         *,
         random_samples: ArrayLike | None = None,
+        where: ArrayLike | None = None,
         deterministic: bool | None = None,
         rngs: nnx.Rngs | nnx.RngStream | Array | None = None,
     ) -> Array:
@@ -2776,6 +2792,8 @@ class FractionalAvgPool(Pooling):
             numeric dtype.
           random_samples: the samples, in [0, 1), in the order of the spatial axes: of shape `(n,)` for `n`
             spatial axes, or `(*batch, channels, n)`, or `(*batch, n)` where there are no channels.
+          where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+            part, and is without harm if it is NaN.
           deterministic: whether this call draws nothing; `None` for what the module was made with.
           rngs: where this call draws from, or a key; `None` for what the module was made with.
 

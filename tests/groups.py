@@ -104,12 +104,17 @@ def _fractional(
     return Group(f"fractional {name}", shape, (average, largest))
 
 
+_COLUMN = np.random.RandomState(9).rand(7, 8, 1) > 0.7
 _OVERLAPPING = {"pseudo_random": True, "overlapping": True}
 
 FRACTIONAL = (
     _fractional("1d", (2, 9, 2), (2,), (5,)),
     _fractional("one window", (1, 6, 5, 2), (3, 2), (1, 3), seed=1),
     _fractional("own samples", (2, 7, 8, 2), (2, 3), (4, 5), own_samples=(2, 2)),
+    _fractional(
+        "masked", (2, 7, 8, 2), (2, 3), (4, 5), where=np.random.RandomState(9).rand(2, 7, 8, 2) > 0.6
+    ),
+    _fractional("pseudo-random masked", (1, 7, 8, 2), None, (4, 3), where=_COLUMN, pseudo_random=True),
     _fractional("channels first", (2, 3, 7, 6), (2, 2), (5, 4), 1, (2, 3), 2),
     _fractional("no channels", (2, 7, 6), (3, 1), (4, 3), None, (2,)),
     _fractional("3d", (1, 5, 4, 6, 1), (2, 2, 2), (3, 3, 4), seed=3),

@@ -11,17 +11,18 @@ from tests.functions import Function, Group, linear
 # ------------------------------------------------------------------------------------------------ pyramids
 
 
-def _pyramid(pool, *arguments, part=None, result="mean", **options):
-    """A pool whose results are of one array, or a part of them."""
+def _pyramid(pool, *arguments, part=None, result="mean", masked=None, **options):
+    """A pool whose results are of one array, or a part of them; with a mask of a shape."""
+    more = {} if masked is None else {"where": np.random.RandomState(0).rand(*masked) > 0.4}
 
     def bound(package):
         def apply(inputs):
-            results = getattr(package, pool)(inputs, *arguments, **options)
+            results = getattr(package, pool)(inputs, *arguments, **options, **more)
             return results if part is None else results[part]
 
         return apply
 
-    name = " ".join([pool, *map(str, options.values()), *([] if part is None else [f"[{part}]"])])
+    name = " ".join([pool, *map(str, options.values()), *more, *([] if part is None else [f"[{part}]"])])
     if "avg" in options.values():
         return linear(name, bound(jaxpool), bound(reference))
     return Function(name, bound(jaxpool), bound(reference), result=result, special=True)
@@ -71,6 +72,17 @@ PYRAMIDS = (
             _spatial_pyramid(((1, 2), 2), **_MAX),
             _pyramid_of((2, (3, 2)), **_AVG),
             _pyramid_of(((1, 2), (3, 1)), resize=False, **_AVG, part=1),
+        ),
+    ),
+    Group(
+        "pyramid masked",
+        (2, 4, 3, 2),
+        (
+            _spatial_pyramid((2, 1), **_MAX, masked=(2, 4, 3, 1)),
+            _spatial_pyramid((3, (1, 2)), **_AVG, masked=(4, 3, 2)),
+            _pyramid_of((2, 3), **_AVG, masked=(2, 4, 3, 2)),
+            _strip(**_MAX, part=0, masked=(2, 4, 3, 2)),
+            _strip(**_AVG, part=1, masked=(4, 1, 2)),
         ),
     ),
 )

@@ -77,15 +77,30 @@ _WITH_MASKS = {
 }
 
 
+_GEOMETRY = dict(zip(("window_shape", "strides", "padding", "window_dilation"), MASKED, strict=False))
+_IN_BINS = {
+    "fractional_max_pool": lambda x, **mask: jaxpool.fractional_max_pool(
+        None, x, (2, 2), (3, 2), deterministic=True, **mask
+    ),
+    "fractional_avg_pool": lambda x, **mask: jaxpool.fractional_avg_pool(
+        None, x, None, (3, 2), pseudo_random=True, deterministic=True, **mask
+    ),
+    "spatial_pyramid_pool": lambda x, **mask: jaxpool.spatial_pyramid_pool(x, (3, 1), **mask),
+    "pyramid_pool": lambda x, **mask: jaxpool.pyramid_pool(x, (2, 3), **mask)[..., 2:],
+    "strip_pool": lambda x, **mask: jaxpool.strip_pool(x, **mask)[0],
+}
+
+
 @pytest.mark.parametrize("masked", [NAN, INF, -INF])
-@pytest.mark.parametrize("name", list(_WITH_MASKS))
+@pytest.mark.parametrize("name", [*_WITH_MASKS, *_IN_BINS])
 def test_what_is_masked_harms_nothing_composed(name, masked):
     where = np.random.RandomState(0).rand(2, 5, 4, 2) > 0.6
     clean = random((2, 5, 4, 2))
-    geometry = dict(zip(("window_shape", "strides", "padding", "window_dilation"), MASKED, strict=False))
 
     def pool(x):
-        return getattr(jaxpool, name)(x, **_WITH_MASKS[name], **geometry, where=where)
+        if name in _IN_BINS:
+            return _IN_BINS[name](x, where=where)
+        return getattr(jaxpool, name)(x, **_WITH_MASKS[name], **_GEOMETRY, where=where)
 
     def value_and_derivatives(x):
         value, pullback = jax.vjp(pool, x)

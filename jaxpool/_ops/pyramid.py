@@ -33,6 +33,7 @@ def spatial_pyramid_pool(
     *,
     reduction: Reduction = "max",
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by spatial pyramid pooling: in bins of several sizes, to one vector for inputs of any size.
 
@@ -45,7 +46,8 @@ def spatial_pyramid_pool(
     - The vector has one level after the other, in the order of `levels`. Within a level, bins and channels
       lie as in the inputs: with channels last, bins in row-major order and the channels of a bin next to each
       other; with channels first, all bins of a channel next to each other, as PyTorch flattens them.
-    - Ties, NaN, infinities and low precision are as in `adaptive_max_pool` and `adaptive_avg_pool`.
+    - Of a sequence it is temporal pyramid pooling.
+    - Ties, NaN, infinities, masks and low precision are as in `adaptive_max_pool` and `adaptive_avg_pool`.
 
     Args:
       inputs: an array of shape `(*batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
@@ -57,6 +59,8 @@ def spatial_pyramid_pool(
       reduction: `"max"` or `"avg"`.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+        part, and is without harm if it is NaN.
 
     Returns:
       The vectors, of shape `(*batch, length)` with as many elements for each channel as the levels have bins.
@@ -83,7 +87,7 @@ def spatial_pyramid_pool(
     spatial = spatial_axes(array.ndim, len(shapes[0]), channel_axis)
     inner = set(spatial) if channel_axis is None else {*spatial, channel_axis % array.ndim}
     outer = [d for d in range(array.ndim) if d not in inner]
-    pooled = (pool(array, shape, channel_axis=channel_axis) for shape in shapes)
+    pooled = (pool(array, shape, channel_axis=channel_axis, where=where) for shape in shapes)
     rows = [lax.collapse(level.transpose(*outer, *sorted(inner)), len(outer)) for level in pooled]
     return jnp.concatenate(rows, -1)
 
@@ -96,6 +100,7 @@ def pyramid_pool(
     resize: Literal[True] = True,
     reduction: Reduction = "avg",
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array: ...
 @overload
 def pyramid_pool(
@@ -105,6 +110,7 @@ def pyramid_pool(
     resize: Literal[False],
     reduction: Reduction = "avg",
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> tuple[Array, ...]: ...
 @public
 def pyramid_pool(
@@ -114,6 +120,7 @@ def pyramid_pool(
     resize: bool = True,
     reduction: Reduction = "avg",
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array | tuple[Array, ...]:
     r"""Pools in bins of several sizes and puts the results, resized, beside the inputs, as PSPNet does.
 
@@ -142,6 +149,8 @@ def pyramid_pool(
       reduction: `"avg"` or `"max"`.
       channel_axis: the axis of channels, along which results are concatenated; without `resize` it may be
         `None` where there is none. The spatial axes are the last ones once it is set aside.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no part in a
+        bin, and is without harm there if it is NaN. The inputs beside the bins stay what they are.
 
     Returns:
       An array of shape `(*batch, *spatial, channels * (1 + len(levels)))` and of the inputs' dtype; integers
@@ -169,12 +178,13 @@ def pyramid_pool(
     array, pool = as_array("inputs", inputs), _pool_of(reduction, adaptive_avg_pool, adaptive_max_pool)
     shapes = _shapes_of(levels, array.ndim, channel_axis)
     if not as_bool("resize", resize):
-        return tuple(pool(array, shape, channel_axis=channel_axis) for shape in shapes)
+        return tuple(pool(array, shape, channel_axis=channel_axis, where=where) for shape in shapes)
     spatial = spatial_axes(array.ndim, len(shapes[0]), channel_axis)
     array = array.astype(mean_dtype(array))
     wide = array.astype(accumulation_dtype(array.dtype))
     lengths = tuple((d, array.shape[d]) for d in spatial)
-    resized = [_resized(pool(wide, shape, channel_axis=channel_axis), lengths) for shape in shapes]
+    bins = (pool(wide, shape, channel_axis=channel_axis, where=where) for shape in shapes)
+    resized = [_resized(level, lengths) for level in bins]
     return _beside(array, *(level.astype(array.dtype) for level in resized), channel_axis=channel_axis)
 
 
@@ -184,6 +194,7 @@ def strip_pool(
     *,
     reduction: Reduction = "avg",
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> tuple[Array, ...]:
     r"""Pools to strips: for each spatial axis, all that lies along the others.
 
@@ -196,7 +207,7 @@ def strip_pool(
     - The first strip is as long as the first spatial axis, and so on. The other axes stay with length 1, so
       that strips broadcast with each other and with the inputs.
     - Of one spatial axis the strip is the inputs themselves.
-    - Ties, NaN, infinities and low precision are as in `global_avg_pool` and `global_max_pool`.
+    - Ties, NaN, infinities, masks and low precision are as in `global_avg_pool` and `global_max_pool`.
 
     Args:
       inputs: an array of shape `(batch, *spatial, channels)`, of real, integer or bool dtype, or complex for
@@ -204,6 +215,8 @@ def strip_pool(
       reduction: `"avg"` or `"max"`.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are all but it and the
         first of the others, as in `global_avg_pool`, also inside `vmap`.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+        part, and is without harm if it is NaN.
 
     Returns:
       A tuple with as many strips as there are spatial axes, such as `(batch, height, 1, channels)` and
@@ -226,7 +239,8 @@ def strip_pool(
     """
     array, pool = as_array("inputs", inputs), _pool_of(reduction, global_avg_pool, global_max_pool)
     spatial = spatial_axes(array.ndim, _spatial_count(array.ndim, channel_axis), channel_axis)
-    return tuple(pool(array, [other for other in spatial if other != d], keepdims=True) for d in spatial)
+    others = ([other for other in spatial if other != d] for d in spatial)
+    return tuple(pool(array, axes, where=where, keepdims=True) for axes in others)
 
 
 @public

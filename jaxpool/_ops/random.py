@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 
 from jaxpool._bins import FractionalWindow, fractional_window
 from jaxpool._elsewhere import public
-from jaxpool._ops._arrays import as_array, as_bool
+from jaxpool._ops._arrays import as_array, as_bool, as_mask
 from jaxpool._ops.max_min import as_ordered, extreme
 from jaxpool._ops.sum_avg import average
 from jaxpool._window import spatial_axes
@@ -33,6 +33,7 @@ def fractional_max_pool(
     deterministic: bool = False,
     channel_axis: int | None = -1,
     return_indices: Literal[False] = False,
+    where: ArrayLike | None = None,
 ) -> Array: ...
 @overload
 def fractional_max_pool(
@@ -47,6 +48,7 @@ def fractional_max_pool(
     deterministic: bool = False,
     channel_axis: int | None = -1,
     return_indices: Literal[True],
+    where: ArrayLike | None = None,
 ) -> tuple[Array, Array]: ...
 @public
 def fractional_max_pool(
@@ -61,6 +63,7 @@ def fractional_max_pool(
     deterministic: bool = False,
     channel_axis: int | None = -1,
     return_indices: bool = False,
+    where: ArrayLike | None = None,
 ) -> Array | tuple[Array, Array]:
     r"""Pools by taking the maximum of windows at random places, for any ratio of sizes.
 
@@ -79,6 +82,7 @@ def fractional_max_pool(
     - So the reduction $I / O$ may be any number from 1 on, such as the square root of 2, and not only a
       whole one; and a network sees slightly other windows in each step, which regularises it.
     - Ties go to the first element in row-major order, in value, index, tangent and cotangent alike.
+    - A window of which `where` leaves nothing gives the dtype's lowest value, with the index -1.
     - A NaN makes its window NaN; the index and the gradient go to the first NaN.
     - float16 and bfloat16 add the gradients of overlapping windows in float32.
 
@@ -96,6 +100,8 @@ def fractional_max_pool(
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
       return_indices: whether to return also where each maximum was found.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+        part, and is without harm if it is NaN.
 
     Returns:
       The maxima, of shape `(*batch, *output_shape, channels)` and of the inputs' dtype. With
@@ -132,7 +138,7 @@ def fractional_max_pool(
     spatial = spatial_axes(array.ndim, len(output_shape), channel_axis)
     samples = _samples(key, random_samples, deterministic, array, windows, channel_axis)
     positions = spatial if as_bool("return_indices", return_indices) else None
-    return _fractional_max(array, samples, windows, positions)
+    return _fractional_max(array, samples, as_mask(where, array.shape), windows, positions)
 
 
 @public
@@ -147,6 +153,7 @@ def fractional_avg_pool(
     random_samples: ArrayLike | None = None,
     deterministic: bool = False,
     channel_axis: int | None = -1,
+    where: ArrayLike | None = None,
 ) -> Array:
     r"""Pools by averaging windows at random places, for any ratio of sizes.
 
@@ -166,6 +173,7 @@ def fractional_avg_pool(
       whole one; and a network sees slightly other windows in each step, which regularises it.
     - float16 and bfloat16 are added and divided in float32, forward and backward, and rounded once.
     - NaN and infinities reach the windows that contain them and no others.
+    - A window of which `where` leaves nothing gives 0.
 
     Args:
       key: a key of `jax.random`; `None` where `random_samples` or `deterministic` says which windows to take.
@@ -180,6 +188,8 @@ def fractional_avg_pool(
       deterministic: whether all samples are one half, for the same windows in each call.
       channel_axis: the axis of channels; `None` where there is none. The spatial axes are the last ones
         once it is set aside, as many as `window_shape` has entries; those before them are batch axes.
+      where: a mask of bools that broadcasts to `inputs`; an element where it is `False` takes no
+        part, and is without harm if it is NaN.
 
     Returns:
       The averages, of shape `(*batch, *output_shape, channels)` and of the inputs' dtype; integers and bools
@@ -211,7 +221,7 @@ def fractional_avg_pool(
         overlapping=as_bool("overlapping", overlapping),
     )
     samples = _samples(key, random_samples, deterministic, array, windows, channel_axis)
-    return _fractional_average(array, samples, windows)
+    return _fractional_average(array, samples, as_mask(where, array.shape), windows)
 
 
 def as_key(key: ArrayLike | None, otherwise: str) -> Array:
@@ -263,13 +273,19 @@ def _samples(
     return jnp.expand_dims(jnp.transpose(samples, [*np.argsort(others), len(others)]), bins)
 
 
-@functools.partial(jax.jit, static_argnums=(2, 3), inline=True)
+@functools.partial(jax.jit, static_argnums=(3, 4), inline=True)
 def _fractional_max(
-    inputs: Array, samples: Array, windows: FractionalWindow, spatial: tuple[int, ...] | None
+    inputs: Array,
+    samples: Array,
+    mask: Array | None,
+    windows: FractionalWindow,
+    spatial: tuple[int, ...] | None,
 ) -> Array | tuple[Array, Array]:
-    return extreme(inputs, windows.drawn(samples), None, order="max", spatial=spatial)
+    return extreme(inputs, windows.drawn(samples), mask, order="max", spatial=spatial)
 
 
-@functools.partial(jax.jit, static_argnums=(2,), inline=True)
-def _fractional_average(inputs: Array, samples: Array, windows: FractionalWindow) -> Array:
-    return average(inputs, windows.drawn(samples), None, divisor="elements")
+@functools.partial(jax.jit, static_argnums=(3,), inline=True)
+def _fractional_average(
+    inputs: Array, samples: Array, mask: Array | None, windows: FractionalWindow
+) -> Array:
+    return average(inputs, windows.drawn(samples), mask, divisor="elements")

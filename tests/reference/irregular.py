@@ -26,18 +26,18 @@ def adaptive_avg_vjp(cotangent, input_shape, output_shape, *, channel_axis=-1, w
     return _average_vjp(cotangent, input_shape, layout, dtype, where)
 
 
-def fractional_max_pool(inputs, *arguments, **options):
+def fractional_max_pool(inputs, *arguments, where=None, **options):
     """The largest element of each window, and its flat position; the arguments are those of `fractional`."""
-    return _maximum(inputs, fractional(np.shape(inputs), *arguments, **options))
+    return _maximum(inputs, fractional(np.shape(inputs), *arguments, **options), where)
 
 
-def fractional_avg_pool(inputs, *arguments, dtype=None, **options):
+def fractional_avg_pool(inputs, *arguments, dtype=None, where=None, **options):
     """The average of each window; the arguments are those of `fractional`."""
-    return _average(inputs, fractional(np.shape(inputs), *arguments, **options), dtype)
+    return _average(inputs, fractional(np.shape(inputs), *arguments, **options), dtype, where)
 
 
-def fractional_avg_vjp(cotangent, input_shape, *arguments, dtype=None, **options):
-    return _average_vjp(cotangent, input_shape, fractional(input_shape, *arguments, **options), dtype)
+def fractional_avg_vjp(cotangent, input_shape, *arguments, dtype=None, where=None, **options):
+    return _average_vjp(cotangent, input_shape, fractional(input_shape, *arguments, **options), dtype, where)
 
 
 def _maximum(inputs, layout, where=None):

@@ -12,10 +12,10 @@ from tests.reference.whole import global_avg_pool, global_max_pool
 from tests.reference.windows import max_pool
 
 
-def spatial_pyramid_pool(inputs, levels, *, reduction="max", channel_axis=-1):
+def spatial_pyramid_pool(inputs, levels, *, reduction="max", channel_axis=-1, where=None):
     """For each image the elements of one level after the other, in the order in which they lie."""
     rank = _rank(inputs, levels, channel_axis)
-    pooled = [_pooled(inputs, level, rank, reduction, channel_axis) for level in levels]
+    pooled = [_pooled(inputs, level, rank, reduction, channel_axis, where) for level in levels]
     if channel_axis is not None and channel_axis % inputs.ndim < inputs.ndim - rank - 1:
         pooled = [np.moveaxis(array, channel_axis, -1 - rank) for array in pooled]
     batch = pooled[0].shape[: -rank - (channel_axis is not None)]
@@ -25,15 +25,15 @@ def spatial_pyramid_pool(inputs, levels, *, reduction="max", channel_axis=-1):
     return result
 
 
-def pyramid_pool(inputs, levels, *, resize=True, reduction="avg", channel_axis=-1):
+def pyramid_pool(inputs, levels, *, resize=True, reduction="avg", channel_axis=-1, where=None):
     """The levels, or the inputs and with them each level interpolated, one after the other along channels."""
     rank = _rank(inputs, levels, channel_axis)
     if not resize:
-        return tuple(_pooled(inputs, level, rank, reduction, channel_axis) for level in levels)
+        return tuple(_pooled(inputs, level, rank, reduction, channel_axis, where) for level in levels)
     wide, dtype = averaged(inputs, None)
     images = [wide]
     for level in levels:
-        bins = _pooled(wide, level, rank, reduction, channel_axis)
+        bins = _pooled(wide, level, rank, reduction, channel_axis, where)
         images.append(_interpolated(bins, wide, rank, channel_axis))
     return np.concatenate(images, channel_axis).astype(dtype)
 
@@ -60,11 +60,11 @@ def _neighbours(cell, bins, cells):
     return [(bin, weight) for bin, weight in ((low, low + 1 - center), (low + 1, center - low)) if weight]
 
 
-def strip_pool(inputs, *, reduction="avg", channel_axis=-1):
+def strip_pool(inputs, *, reduction="avg", channel_axis=-1, where=None):
     """For each spatial axis, the average or maximum of all that lies along the others."""
     spatial = _spatial(inputs, channel_axis)
     pool = {"avg": global_avg_pool, "max": global_max_pool}[reduction]
-    return tuple(pool(inputs, [e for e in spatial if e != d], keepdims=True) for d in spatial)
+    return tuple(pool(inputs, [e for e in spatial if e != d], where=where, keepdims=True) for d in spatial)
 
 
 def fast_pyramid_pool(inputs, window_shape, *, times=3, channel_axis=-1):
@@ -75,11 +75,11 @@ def fast_pyramid_pool(inputs, window_shape, *, times=3, channel_axis=-1):
     return np.concatenate(images, channel_axis)
 
 
-def _pooled(inputs, level, rank, reduction, channel_axis):
+def _pooled(inputs, level, rank, reduction, channel_axis, where):
     outputs = [level] * rank if isinstance(level, int) else level
     if reduction == "max":
-        return adaptive_max_pool(inputs, outputs, channel_axis=channel_axis)[0]
-    return adaptive_avg_pool(inputs, outputs, channel_axis=channel_axis)
+        return adaptive_max_pool(inputs, outputs, channel_axis=channel_axis, where=where)[0]
+    return adaptive_avg_pool(inputs, outputs, channel_axis=channel_axis, where=where)
 
 
 def _rank(inputs, levels, channel_axis):
