@@ -152,56 +152,76 @@ def sim_pool_parameters(state: Mapping[str, Any], num_heads: int = 1, prefix: st
     return _as_arrays(found)
 
 
-def sentence_pool(config: Mapping[str, Any]) -> Callable[[ArrayLike, ArrayLike], Array]:
+def sentence_pool(config: Mapping[str, Any]) -> Callable[..., Array]:
     """The pool that sentence-transformers' `Pooling` is, as its `config.json` says.
 
+    Positions, by which `weightedmean` weighs, count from the first token that is no padding, as they do in
+    sentence-transformers 6.2; in 5.7 they counted from the padding. A sentence without tokens is 0, but its
+    maximum is the lowest value.
+
     Args:
-      config: what the file holds: `pooling_mode_mean_tokens` and the other modes, of which several are
-        concatenated in the order of sentence-transformers.
+      config: what the file holds: `pooling_mode`, the name of a mode or several whose results are
+        concatenated, or as of older versions `pooling_mode_mean_tokens` and the like; and `include_prompt`.
 
     Returns:
-      A function of tokens of shape `(batch, length, channels)` and a mask of shape `(batch, length)`, 1 or
-      `True` where a token is no padding, whatever its side. It returns embeddings of shape
+      A function of tokens of shape `(batch, length, channels)`, a mask of shape `(batch, length)`, 1 or
+      `True` where a token is no padding, whatever its side, and `prompt_length=0`, how many tokens each
+      sentence begins with that `include_prompt=False` leaves out. It returns embeddings of shape
       `(batch, modes * channels)`.
 
     Raises:
-      ValueError: no mode is chosen.
+      ValueError: a mode is none of sentence-transformers'.
 
     Example:
       >>> import jax.numpy as jnp, jaxpool
-      >>> config = {"word_embedding_dimension": 1, "pooling_mode_mean_tokens": True}
+      >>> config = {"embedding_dimension": 1, "pooling_mode": ["mean", "lasttoken"]}
       >>> tokens = jnp.array([[1.0, 3.0, 99.0]])[..., None]
       >>> jaxpool.convert.sentence_pool(config)(tokens, jnp.array([[1, 1, 0]]))
-      Array([[2.]], dtype=float32)
+      Array([[2., 3.]], dtype=float32)
 
     References:
       Reimers and Gurevych, "Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks", 2019.
     """
-    chosen = [pool for mode, pool in _MODES.items() if config.get(f"pooling_mode_{mode}", False)]
-    if not chosen:
-        names = ", ".join(f"pooling_mode_{mode}" for mode in _MODES)
-        raise ValueError(f"config must have one of {names} that is true, got {dict(config)}.")
+    modes, leaves_out = _modes_of(config), not config.get("include_prompt", True)
 
-    def pool(tokens: ArrayLike, mask: ArrayLike) -> Array:
+    def pool(tokens: ArrayLike, mask: ArrayLike, prompt_length: ArrayLike = 0) -> Array:
         where = jnp.asarray(mask).astype(np.bool_)[..., None]
-        return jnp.concatenate([each(tokens, where) for each in chosen], -1)
+        places = jnp.arange(1, where.shape[1] + 1)[None, :, None]
+        positions = places - jnp.argmax(where, 1, keepdims=True)
+        if leaves_out:
+            where &= positions > prompt_length
+        weights = positions.astype(np.float32)
+        return jnp.concatenate([_MODES[mode](tokens, where, weights) for mode in modes], -1)
 
     return pool
 
 
-def _of_positions(tokens: ArrayLike, where: Array) -> Array:
-    positions = jnp.arange(1, where.shape[1] + 1, dtype=np.float32)[:, None]
-    return global_weighted_avg_pool(tokens, positions, where=where)
+def _modes_of(config: Mapping[str, Any]) -> list[str]:
+    """The modes of a configuration in the order of their results; the mean where it says nothing."""
+    modes = config.get("pooling_mode")
+    if modes is None:
+        modes = [mode for mode in _MODES if config.get(f"pooling_mode_{_FORMER.get(mode, mode)}")] or "mean"
+    modes = [modes] if isinstance(modes, str) else list(modes)
+    if not modes or not {*modes} <= {*_MODES}:
+        raise ValueError(f"pooling_mode of config must have modes of {', '.join(_MODES)}, got {modes}.")
+    return modes
 
 
-# In the order in which sentence-transformers concatenates them.
-_MODES: dict[str, Callable[[Any, Array], Array]] = {
-    "cls_token": lambda tokens, where: global_first_pool(tokens, where=where),
-    "max_tokens": lambda tokens, where: global_max_pool(tokens, where=where),
-    "mean_tokens": lambda tokens, where: global_avg_pool(tokens, where=where),
-    "mean_sqrt_len_tokens": lambda tokens, where: global_sqrt_n_pool(tokens, where=where),
-    "weightedmean_tokens": _of_positions,
-    "lasttoken": lambda tokens, where: global_last_pool(tokens, where=where),
+# In the order in which older versions of sentence-transformers concatenate them.
+_MODES: dict[str, Callable[[Any, Array, Array], Array]] = {
+    "cls": lambda tokens, where, _: global_first_pool(tokens, where=where),
+    "max": lambda tokens, where, _: global_max_pool(tokens, where=where),
+    "mean": lambda tokens, where, _: global_avg_pool(tokens, where=where),
+    "mean_sqrt_len_tokens": lambda tokens, where, _: global_sqrt_n_pool(tokens, where=where),
+    "weightedmean": lambda tokens, where, weights: global_weighted_avg_pool(tokens, weights, where=where),
+    "lasttoken": lambda tokens, where, _: global_last_pool(tokens, where=where),
+}
+# What they called some of them, behind `pooling_mode_`.
+_FORMER = {
+    "cls": "cls_token",
+    "max": "max_tokens",
+    "mean": "mean_tokens",
+    "weightedmean": "weightedmean_tokens",
 }
 
 

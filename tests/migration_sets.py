@@ -41,7 +41,7 @@ ROWS = {
     "Sequences": {
         "torch.take_along_dim(x, m.int().argmax(1)[:, None, None], 1)[:, 0]": TOKENS,
         "torch.take_along_dim(x, x.shape[1] - 1 - m.flip(1).int().argmax(1)[:, None, None], 1)[:, 0]": TOKENS,
-        "x.masked_fill(~m[..., None], -1e9).amax(1)": TOKENS,
+        "x.masked_fill(~m[..., None], -torch.inf).amax(1)": TOKENS,
         "torch.sum(x * m[..., None], 1) / m.sum(1, True)": TOKENS,
         "torch.sum(x * m[..., None], 1) / m.sum(1, True).sqrt()": TOKENS,
         "torch.sum(x * w * m[..., None], 1) / torch.sum(w * m[..., None], 1)": TOKENS,

@@ -12,6 +12,7 @@ import pytest
 import jaxpool
 from tests import reference
 from tests.cases import random
+from tests.frameworks import installed
 
 HEADS, CHANNELS, TOKENS = 2, 4, 6
 NAMES = ("q", "k", "v")
@@ -241,16 +242,81 @@ def test_timm_agrees(biased, gamma, timm_layers):
         np.testing.assert_allclose(slope, leaf.grad.numpy(), rtol=1e-3, atol=1e-3)
 
 
-# --------------------------------------------------------------------------------------------- sentences
+# -------------------------------------------------------------------------------- transformers and sentences
 
-_FIRST = np.array([[1, 1, 1, 0], [0, 1, 1, 1]])
+
+def _images(transformers, family, torch):
+    """A vision model of random weights, with patches of one pixel in a square of four."""
+    config = getattr(transformers, f"{family}VisionConfig")(
+        hidden_size=8,
+        intermediate_size=12,
+        num_attention_heads=HEADS,
+        num_hidden_layers=1,
+        patch_size=1,
+        **({"num_patches": 4} if family == "Siglip2" else {"image_size": 2}),
+    )
+    model = getattr(transformers, f"{family}VisionModel")(config).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    return model
+
+
+@pytest.mark.parametrize("family", ["Siglip", "Siglip2"])
+def test_transformers_agrees_with_attention(family):
+    """The head of a whole model, which normalises what has been pooled and adds two layers."""
+    torch, transformers = installed("torch"), installed("transformers")
+    torch.manual_seed(0)
+    model, inputs, where = _images(transformers, family, torch), torch.randn(2, 3, 2, 2), None
+    arguments = {"pixel_values": inputs}
+    if family == "Siglip2":
+        where = np.array([[1, 1, 0, 1], [0, 1, 1, 0]])
+        shapes, mask = torch.tensor([[2, 2], [2, 2]]), torch.from_numpy(where)
+        patches = inputs.flatten(2).mT
+        arguments = {"pixel_values": patches, "pixel_attention_mask": mask, "spatial_shapes": shapes}
+    with torch.no_grad():
+        outputs = model(**arguments)
+        state = {name: array.numpy() for name, array in model.state_dict().items()}
+        prefix = next(name for name in state if name.endswith("probe")).removesuffix("probe")
+        parameters = jaxpool.convert.attention_pool_parameters(state, HEADS, prefix)
+        mask = None if where is None else where[..., None] == 1
+        pooled = jaxpool.attention_pool(outputs.last_hidden_state.numpy(), **parameters, where=mask)
+        pooled = torch.from_numpy(np.array(pooled))
+        head = model.get_submodule(prefix.removesuffix("."))
+        found = pooled + head.mlp(head.layernorm(pooled))
+    np.testing.assert_allclose(found, outputs.pooler_output, rtol=1e-4, atol=1e-4)
+
+
+def test_transformers_agrees_with_the_first_token():
+    """That of an image's class, and of a text the first that ends it."""
+    torch, transformers = installed("torch"), installed("transformers")
+    torch.manual_seed(0)
+    model = _images(transformers, "CLIP", torch)
+    with torch.no_grad():
+        outputs = model(torch.randn(2, 3, 2, 2))
+        pooled = np.array(jaxpool.global_first_pool(outputs.last_hidden_state.numpy()))
+        found = model.get_submodule(
+            next(name for name, _ in model.named_modules() if name.endswith("post_layernorm"))
+        )(torch.from_numpy(pooled))
+        np.testing.assert_allclose(found, outputs.pooler_output, rtol=1e-5, atol=1e-5)
+        config = transformers.CLIPTextConfig(
+            vocab_size=9, hidden_size=8, num_attention_heads=2, num_hidden_layers=1, eos_token_id=8
+        )
+        ids = torch.tensor([[1, 8, 8, 8], [2, 3, 4, 8]])
+        outputs = transformers.CLIPTextModel(config).eval()(ids)
+    ends = ids.numpy()[..., None] == 8
+    pooled = jaxpool.global_first_pool(outputs.last_hidden_state.numpy(), where=ends)
+    np.testing.assert_allclose(pooled, outputs.pooler_output, rtol=1e-6)
+
+
+_PADDED = np.array([[1, 1, 1, 1, 0], [0, 0, 1, 1, 1], [0, 0, 0, 0, 1], [1, 0, 0, 0, 0], [0, 1, 1, 1, 0]])
+_WEIGHTS = np.maximum(np.arange(1.0, 6) - _PADDED.argmax(1, keepdims=True), 0)[..., None]
 _MODES = {
-    "cls_token": reference.global_first_pool,
-    "max_tokens": reference.global_max_pool,
-    "mean_tokens": reference.global_avg_pool,
+    "cls": reference.global_first_pool,
+    "max": reference.global_max_pool,
+    "mean": reference.global_avg_pool,
     "mean_sqrt_len_tokens": reference.global_sqrt_n_pool,
-    "weightedmean_tokens": lambda x, where: reference.global_weighted_avg_pool(
-        x, np.broadcast_to(np.arange(1.0, 5)[:, None], x.shape), where=where
+    "weightedmean": lambda x, where: reference.global_weighted_avg_pool(
+        x, np.broadcast_to(_WEIGHTS, x.shape), where=where
     ),
     "lasttoken": reference.global_last_pool,
 }
@@ -258,20 +324,69 @@ _MODES = {
 
 @pytest.mark.parametrize("mode", list(_MODES))
 def test_sentence_modes(mode):
-    x = random((2, 4, 3))
-    found = jaxpool.convert.sentence_pool({f"pooling_mode_{mode}": True})(x, _FIRST)
-    expected = _MODES[mode](x, where=_FIRST[..., None] == 1)
+    x = random((5, 5, 3))
+    found = jaxpool.convert.sentence_pool({"pooling_mode": mode})(x, _PADDED)
+    expected = _MODES[mode](x, where=_PADDED[..., None] == 1)
     np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-def test_sentence_modes_are_concatenated_in_their_order():
-    x = random((2, 4, 3))
-    config = {"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": True, "include_prompt": True}
-    found = jaxpool.convert.sentence_pool(config)(x, jnp.asarray(_FIRST, bool))
-    assert found.shape == (2, 6)
-    np.testing.assert_array_equal(found[:, :3], x[[0, 1], [0, 1]])
+@pytest.mark.parametrize("prompt", [0, 2])
+@pytest.mark.parametrize("mode", [*_MODES, tuple(_MODES)], ids=str)
+def test_sentence_transformers_agrees(mode, prompt):
+    """Values and gradients, with padding on both sides; without elements a mean is 0."""
+    torch = installed("torch")
+    modules = installed("sentence_transformers.sentence_transformer.modules")
+    pooling = modules.Pooling(3, pooling_mode=mode, include_prompt=not prompt)
+    mask = np.concatenate([_PADDED, np.zeros((1, 5), int)]) if mode in ("mean", "lasttoken") else _PADDED
+    mask = mask[[0, 1, 4]] if prompt else mask  # of the others nothing would be left
+    x, features = random((len(mask), 5, 3)), {"prompt_length": prompt}
+    leaf = torch.from_numpy(x).requires_grad_()
+    features |= {"token_embeddings": leaf, "attention_mask": torch.from_numpy(mask)}
+    expected = pooling(features)["sentence_embedding"]
+    torch.sin(expected).sum().backward()
+    config = {name: getattr(pooling, name) for name in ("pooling_mode", "include_prompt")}
+
+    def ours(x):
+        return jaxpool.convert.sentence_pool(config)(x, mask, prompt_length=prompt)
+
+    np.testing.assert_allclose(ours(x), expected.detach().numpy(), rtol=1e-6, atol=1e-6)
+    slope = jax.grad(lambda x: jnp.sum(jnp.sin(ours(x))))(x)
+    np.testing.assert_allclose(slope, leaf.grad.numpy(), rtol=1e-5, atol=1e-6)
 
 
-def test_a_sentence_needs_a_mode():
-    with pytest.raises(ValueError, match=r"config must have one of pooling_mode_cls_token, .* that is true"):
-        jaxpool.convert.sentence_pool({"pooling_mode_cls_token": False})
+def test_layers_are_averaged_as_sentence_transformers_does():
+    torch = installed("torch")
+    modules = installed("sentence_transformers.sentence_transformer.modules")
+    layers, weights = random((3, 2, 4, 5)), np.float32([1, 3])
+    pooling = modules.WeightedLayerPooling(5, 2, 1, torch.from_numpy(weights))
+    features = {"all_layer_embeddings": [torch.from_numpy(layer) for layer in layers]}
+    expected = pooling(features)["token_embeddings"].numpy()
+    found = jaxpool.global_weighted_avg_pool(layers[1:], weights[:, None, None, None], 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("config", "modes"),
+    [
+        ({}, ["mean"]),
+        ({"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False}, ["mean"]),
+        ({"pooling_mode_lasttoken": True, "pooling_mode_cls_token": True}, ["cls", "lasttoken"]),
+        (
+            {f"pooling_mode_{name}": True for name in ("weightedmean_tokens", "max_tokens")},
+            ["max", "weightedmean"],
+        ),
+        ({"pooling_mode_mean_sqrt_len_tokens": True}, ["mean_sqrt_len_tokens"]),
+        ({"pooling_mode": ["lasttoken", "cls"], "pooling_mode_max_tokens": True}, ["lasttoken", "cls"]),
+    ],
+)
+def test_sentence_modes_are_read_and_concatenated_in_their_order(config, modes):
+    x = random((5, 5, 3))
+    found = jaxpool.convert.sentence_pool(config)(x, _PADDED.astype(bool))
+    expected = [_MODES[mode](x, where=_PADDED[..., None] == 1) for mode in modes]
+    np.testing.assert_allclose(found, np.concatenate(expected, -1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("modes", ["average", [], ["cls", "average"]])
+def test_modes_that_sentences_have_not_are_named(modes):
+    with pytest.raises(ValueError, match="pooling_mode of config must have modes of cls, max"):
+        jaxpool.convert.sentence_pool({"pooling_mode": modes})

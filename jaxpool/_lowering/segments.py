@@ -13,7 +13,7 @@ devices, it knows scatters: each device fills a table of its own, and one collec
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -62,11 +62,11 @@ def add_in_turn(values: Array, ids: Array, *, segments: int, in_order: bool) -> 
         return add(values, ids, segments=segments, in_order=in_order)
 
     def of_table(values: Array, ids: Array) -> Array:
-        def visit(total: Array, row: Array, _: Array) -> Array:
+        def visit(_: Array, total: Array, row: Array) -> Array:
             return total + row.astype(total.dtype)
 
         nothing = jnp.zeros((segments, values.shape[1]), accumulation_dtype(values.dtype))
-        return _in_turn(visit, nothing, values, ids)
+        return _in_turn([visit], [nothing], values, ids)[0]
 
     return _by_table(of_table, values, ids)
 
@@ -105,12 +105,12 @@ def select_value_in_turn(
         return select_value(values, mask, ids, segments=segments, order=order, in_order=in_order)
 
     def of_table(values: Array, mask: Array, ids: Array) -> Array:
-        def visit(best: Array, row: tuple[Array, Array], _: Array) -> Array:
+        def visit(_: Array, best: Array, row: tuple[Array, Array]) -> Array:
             element, valid = row
             return jnp.where(valid & precedes(order, element, best), element, best)
 
         nothing = jnp.full((segments, values.shape[1]), identity(order, values.dtype))
-        return _in_turn(visit, nothing, (values, mask), ids)
+        return _in_turn([visit], [nothing], (values, mask), ids)[0]
 
     return _by_table(of_table, values, mask, ids)
 
@@ -143,18 +143,21 @@ def select_in_turn(
 ) -> list[Array]:
     if partitioned.get():
         return select(values, mask, ids, segments=segments, order=order, in_order=in_order)
-    value = select_value_in_turn(values, mask, ids, segments=segments, order=order, in_order=in_order)
 
-    # Value and number at once would be two tables in one loop, which XLA:CPU copies in every step.
-    def of_table(values: Array, mask: Array, ids: Array, best: Array) -> Array:
-        def visit(found: Array, row: tuple[Array, Array, Array], number: Array) -> Array:
-            element, valid, first = row
-            return jnp.where((found < 0) & valid & is_first(element, first), number, found)
+    def of_table(values: Array, mask: Array, ids: Array) -> tuple[Array, Array]:
+        def find(number: Array, found: Array, best: Array, row: tuple[Array, Array]) -> Array:
+            element, valid = row
+            return jnp.where(valid & (precedes(order, element, best) | (found < 0)), number, found)
 
-        rows = values, mask, functools.partial(_row, best)
-        return _in_turn(visit, jnp.full(best.shape, -1, np.int32), rows, ids)
+        def take(number: Array, found: Array, best: Array, row: tuple[Array, Array]) -> Array:
+            return jnp.where(found == number, row[0], best)
 
-    return [value, _by_table(of_table, values, mask, ids, value)]
+        shape = (segments, values.shape[1])
+        tables = [jnp.full(shape, -1, np.int32), jnp.full(shape, identity(order, values.dtype))]
+        number, value = _in_turn([find, take], tables, (values, mask), ids)
+        return value, number
+
+    return list(_by_table(of_table, values, mask, ids))
 
 
 def gather(tangent: Array, index: Array, ids: Array) -> Array:
@@ -238,31 +241,38 @@ def _ordered(in_order: bool, *arrays: Array) -> tuple[Array, ...]:
 # -------------------------------------------------------------------------------------------------- in turn
 
 
-def _by_table(function: Callable[..., Array], *arrays: Array) -> Array:
+def _by_table(function: Callable[..., Any], *arrays: Array) -> Any:
     """The function of each table; of the only one there mostly is without a loop."""
     if arrays[0].shape[0] == 1:
-        return function(*(array[0] for array in arrays))[None]
+        return jax.tree.map(lambda array: array[None], function(*(array[0] for array in arrays)))
     return lax.map(lambda table: function(*table), arrays)
 
 
-def _in_turn(visit: Callable[..., Array], table: Array, rows: Any, ids: Array) -> Array:
-    """Changes a table of segments by one row after the other: its segment's, the row, its number."""
+def _in_turn(
+    visits: Sequence[Callable[..., Array]], tables: list[Array], rows: Any, ids: Array
+) -> list[Array]:
+    """Changes tables of segments by one row after the other.
 
-    def step(number: Array, table: Array) -> Array:
-        segment = ids[number]
+    Of each table a visit changes the segment's row: by the row's number, what the segment has in all tables,
+    and the row. It sees what the visits of the tables before it have made.
+    """
 
-        def read(array: Any) -> Any:
-            return array(segment) if callable(array) else _row(array, number)
-
-        before = _row(table, segment)
-        after: Array = visit(before, jax.tree.map(read, rows, is_leaf=callable), number)
+    def step(number: Array, tables: list[Array]) -> list[Array]:
+        segment, row = ids[number], jax.tree.map(lambda array: _row(array, number), rows)
         # An id of no segment would be that of another one here.
-        inside = (segment >= 0) & (segment < table.shape[0])
-        return lax.dynamic_update_slice_in_dim(table, jnp.where(inside, after, before), segment, 0)
+        inside = (segment >= 0) & (segment < tables[0].shape[0])
+        for i, visit in enumerate(visits):
+            own = [_row(table, segment) for table in tables]
+            after = jnp.where(inside, visit(number, *own, row), own[i])
+            tables = [*tables]
+            tables[i] = lax.dynamic_update_slice_in_dim(tables[i], after, segment, 0)
+            # XLA:CPU copies a table in every step where it does not know what is read before and what after.
+            tables = lax.optimization_barrier(tables)
+        return tables
 
-    if 0 in (*table.shape, *ids.shape):
-        return table
-    return lax.fori_loop(0, ids.shape[0], step, table)
+    if 0 in (*tables[0].shape, *ids.shape):
+        return tables
+    return lax.fori_loop(0, ids.shape[0], step, tables)
 
 
 def _row(array: Array, number: Array) -> Array:
