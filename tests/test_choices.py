@@ -172,8 +172,13 @@ CHOICES = [
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 9),), {"scatter": 1}),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((4, 25),), {"scatter": 1}),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 11),), {"scatter": 0}),
-    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((8, 8),), {"gather": 0, "reduce": 0}),
-    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 2, "reduce": 1}),
+    # An element by its number is read from where it is, on a CPU from fewer taps on, fewest of few channels.
+    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((1, 7),), {"gather": 0, "reduce": 0}),
+    ("cpu", _tangent_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 1, "reduce": 0}),
+    ("cpu", _tangent_of(jaxpool.median_pool), 16, ((1, 31),), {"gather": 0, "reduce": 0}),
+    ("cpu", _tangent_of(jaxpool.median_pool), 16, ((3, 11),), {"gather": 1, "reduce": 0}),
+    ("cuda", _tangent_of(jaxpool.median_pool), 16, ((7, 9),), {"gather": 0, "reduce": 0}),
+    ("cuda", _tangent_of(jaxpool.median_pool), 16, ((5, 13),), {"gather": 1, "reduce": 0}),
     ("cuda", _adaptive_index, 2, ((6, 6),), {"reduce": 0}),  # bins of up to 8 x 8
     ("cuda", _adaptive_index, 2, ((3, 7),), {"reduce": 1}),
     # XLA's own reduction; a pass that gathers; and, where windows overlap much, one for each axis.

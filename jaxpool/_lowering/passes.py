@@ -48,11 +48,12 @@ class Passes:
         return folds.select(operand, window, [Stage(window)], order, self.style)
 
     def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
-        if are_large(window) and can_place(operand):
+        many = window.taps > MOST_AT_ONCE
+        if (are_large(window) or (many and order == BY_INDEX)) and can_place(operand):
             return self.blocks.gather(tangent, index, window)
         if order != BY_INDEX:
             return folds.gather(tangent, index, self._stages(window), self.style)
-        if window.taps > MOST_AT_ONCE:
+        if many:
             return unfold.gather(tangent, index, window)
         return folds.gather(tangent, index, [Stage(window)], self.style)
 

@@ -175,18 +175,23 @@ def scatter(cotangent: Array, index: Array, ids: Array) -> Array:
 
     def of_table(cotangent: Array, index: Array, ids: Array) -> Array:
         numbers = jnp.arange(ids.shape[0], dtype=index.dtype)[:, None]
-        return jnp.where(_of_rows(index, ids, -1) == numbers, _of_rows(cotangent, ids, 0), 0)
+        return jnp.where(_of_rows(index, ids, -1) == numbers, _of_inside(cotangent, ids)[0], 0)
 
     return jax.vmap(of_table)(cotangent, index, ids)
 
 
 def _of_rows(table: Array, ids: Array, otherwise: Any) -> Array:
     """The row of a table of segments for each id; something else where it is that of no segment."""
-    if table.shape[0] == 0:
-        return jnp.full((ids.shape[0], table.shape[1]), otherwise, table.dtype)
-    inside = (ids >= 0) & (ids < table.shape[0])
-    rows = table.at[jnp.where(inside, ids, 0)].get(mode="promise_in_bounds")
+    rows, inside = _of_inside(table, ids)
     return jnp.where(inside[:, None], rows, jnp.asarray(otherwise, table.dtype))
+
+
+def _of_inside(table: Array, ids: Array) -> tuple[Array, Array]:
+    """The row of a table for each id, any where it is that of no segment; and where it is of one."""
+    inside = (ids >= 0) & (ids < table.shape[0])
+    if table.shape[0] == 0:
+        return jnp.zeros((ids.shape[0], table.shape[1]), table.dtype), inside
+    return table.at[jnp.where(inside, ids, 0)].get(mode="promise_in_bounds"), inside
 
 
 # ------------------------------------------------------------------------------------------------ by blocks
