@@ -157,6 +157,7 @@ FRAMEWORKS = {
     "jax.lax": Framework({"lax": "jax.lax"}, "channels last", by_jax, pools=""),
     "Sequences": Framework({"torch": "torch"}, "channels last", by_torch, pools=""),
     "jax.ops": Framework({"ops": "jax.ops"}, "channels last", by_jax, pools="^segment_"),
+    "jraph": Framework({"jraph": "jraph"}, "channels last", by_jax, pools="^segment_"),
     "PyTorch Geometric": Framework(
         {"aggr": "torch_geometric.nn.aggr", "utils": "torch_geometric.utils", "torch": "torch"},
         "channels last",

@@ -59,6 +59,14 @@ ROWS = {
         "ops.segment_max(x[0], i, 5)": EXTREMES,
         "ops.segment_min(x[0], i, 5)": EXTREMES,
     },
+    "jraph": {
+        "jraph.segment_sum(x[0], i, 5)": SEGMENTS[0],
+        "jraph.segment_mean(x[0], i, 5)": SEGMENTS[0],
+        "jraph.segment_max(x[0], i, 5)": EXTREMES,
+        "jraph.segment_min(x[0], i, 5)": EXTREMES,
+        "jraph.segment_variance(x[0], i, 5)": SEGMENTS[0],
+        "jraph.segment_softmax(x[0], i, 5)": SEGMENTS[0],
+    },
     "PyTorch Geometric": dict.fromkeys(
         (
             "aggr.SumAggregation()(x[0], i)",
@@ -71,6 +79,8 @@ ROWS = {
             "aggr.SoftmaxAggregation()(x[0], i)",
             "aggr.SortAggregation(2)(x[0], i)",
             "utils.softmax(x[0], i)",
+            'utils.scatter(x[0], i, 0, 4, "mean")',
+            'utils.segment(x[0], ptr, "max")',
         ),
         SEGMENTS[1],
     ),
