@@ -323,6 +323,12 @@ def test_mistakes_of_arguments_are_named_with_the_first_state(error, message, ar
         streaming(jaxpool.avg_pool, **{"window_shape": (3,), **arguments}).init(*init)
 
 
+def test_pools_with_arrays_beside_their_elements_are_named():
+    stream = streaming(jaxpool.lip_pool, window_shape=(3,), logits=np.float32(1))
+    with pytest.raises(ValueError, match="one array of elements and one its result, got <function lip_pool"):
+        stream.init((), 2)
+
+
 @pytest.mark.parametrize(
     ("error", "message", "chunk"),
     [

@@ -117,10 +117,11 @@ class WindowStream:
 
     def _axis(self, inputs: jax.ShapeDtypeStruct) -> Axis:
         """How the window slides, which is what the pool asks for."""
-        time, windows = self._time(len(inputs.shape)), []
+        time, windows, beside = self._time(len(inputs.shape)), [], []
 
         def note(array: Array, window: Window, *others: Array | None) -> tuple[Any, ...]:
             windows.append(window)
+            beside.extend(other for other in others if other is not None)
             return array, window, *others
 
         with _inside(note):
@@ -130,11 +131,12 @@ class WindowStream:
         if (
             not isinstance(outputs, jax.ShapeDtypeStruct)
             or len(windows) != 1
+            or beside
             or {*windows[0].pooled} - {time}
         ):
             raise ValueError(
-                f"function must be one windowed pool with one spatial axis, and one array its result, got "
-                f"{self.function!r} with {dict(self.arguments)!r}."
+                "function must be one windowed pool with one spatial axis, one array of elements and one its "
+                f"result, got {self.function!r} with {dict(self.arguments)!r}."
             )
         return windows[0].pooled.get(time, Axis(1, 1))
 
