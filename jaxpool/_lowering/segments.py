@@ -267,12 +267,14 @@ def _in_turn(
         # An id of no segment would be that of another one here.
         inside = (segment >= 0) & (segment < tables[0].shape[0])
         for i, visit in enumerate(visits):
+            if i:
+                # XLA:CPU copies tables in every step where it does not know what is read before a change.
+                # One more barrier, at the end of a step, costs it twice the time where tables are large.
+                tables = lax.optimization_barrier(tables)
             own = [_row(table, segment) for table in tables]
             after = jnp.where(inside, visit(number, *own, row), own[i])
             tables = [*tables]
             tables[i] = lax.dynamic_update_slice_in_dim(tables[i], after, segment, 0)
-            # XLA:CPU copies a table in every step where it does not know what is read before and what after.
-            tables = lax.optimization_barrier(tables)
         return tables
 
     if 0 in (*tables[0].shape, *ids.shape):
