@@ -12,7 +12,6 @@ from jax import Array, lax
 # Chosen by the index alone, so that no platform may select once more.
 BY_INDEX = "index"
 _BETTER = {"max": lax.gt, "min": lax.lt}
-_NO_BETTER = {"max": lax.le, "min": lax.ge}
 
 
 def identity(order: str, dtype: np.dtype, *, keys: bool = False) -> np.ndarray:
@@ -36,10 +35,10 @@ def first(order: str, current: Array, candidate: Array) -> Array:
 
 def precedes(order: str, candidate: Array, other: Array) -> Array:
     """Whether a candidate comes before another one, with which it does not tie."""
-    if not jnp.issubdtype(candidate.dtype, jnp.floating):
-        return _BETTER[order](candidate, other)
-    # A NaN is not less or equal; so it takes two comparisons, where NaN on its own would be a third.
-    return lax.bitwise_and(lax.bitwise_not(_NO_BETTER[order](candidate, other)), lax.eq(other, other))
+    better = _BETTER[order](candidate, other)
+    if jnp.issubdtype(candidate.dtype, jnp.floating):
+        better = lax.bitwise_or(better, lax.bitwise_and(lax.ne(candidate, candidate), lax.eq(other, other)))
+    return better
 
 
 def reduce_first(order: str, elements: Array, numbers: Array, dimensions: list[int]) -> tuple[Array, Array]:

@@ -150,7 +150,12 @@ def select_in_turn(
             return jnp.where(valid & (precedes(order, element, best) | (found < 0)), number, found)
 
         def take(number: Array, found: Array, best: Array, row: tuple[Array, Array]) -> Array:
-            return jnp.where(found == number, row[0], best)
+            element, taken = row[0], found == number
+            if best.shape[1] in range(25, 33):
+                # This is true of what has just been found. With less to compare, LLVM unrolls the loop over
+                # these channels, and it is no vector any more: 32 take 31 ns a row in place of 10.
+                taken &= precedes(order, element, best) | is_first(element, best)
+            return jnp.where(taken, element, best)
 
         shape = (segments, values.shape[1])
         tables = [jnp.full(shape, -1, np.int32), jnp.full(shape, identity(order, values.dtype))]
