@@ -45,6 +45,30 @@ def test_masks_match_oracle(dtype, mask_shape):
         assert_close(actual, expected)
 
 
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+@pytest.mark.parametrize("window", [(3, 3), (9, 8)])
+def test_elements_are_read_from_where_they_are(window, platform):
+    """Of masks that leave nothing of some windows, with padding, strides and both derivatives."""
+    arguments, shape = (window, (2, 1), "SAME"), (2, 13, 12, 2)
+    inputs, where = random(shape), np.random.RandomState(0).rand(*shape) > 0.97
+    tangent = np.cos(np.arange(inputs.size, dtype=np.float32)).reshape(shape)
+
+    def all_of(inputs, where, tangent):
+        def pool(x):
+            return jaxpool.max_pool(x, *arguments, where=where)
+
+        values, along = jax.jvp(pool, (inputs,), (tangent,))
+        return values, along, jax.vjp(pool, inputs)[1](along)[0]
+
+    values, along, gradient = interpret(all_of, inputs, where, tangent, platform=platform)
+    expected, indices = reference.max_pool(inputs, *arguments, where=where)
+    assert_close(values, expected)
+    slope = reference.select_jvp(tangent, indices, *arguments, where=where)
+    assert (indices == -1).any()
+    assert_close(along, slope)
+    assert_close(gradient, reference.select_vjp(slope, indices, shape, *arguments, where=where))
+
+
 @pytest.mark.parametrize("masked", [0.0, NAN, INF, -INF])
 def test_what_is_masked_harms_nothing(masked):
     where = np.random.RandomState(0).rand(2, 5, 4, 2) > 0.6
