@@ -31,6 +31,7 @@ class Passes:
     most_taps: int
     in_one: InOne | None
     blocks: Blocks = _BLOCKS  # of windows of very many cells
+    reads: bool = True  # an element by its number from where it is, of many
 
     def select_value(self, operand: Array, window: Window, order: str) -> Array:
         if are_large(window):
@@ -49,7 +50,8 @@ class Passes:
 
     def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
         many = window.taps > MOST_AT_ONCE
-        if (are_large(window) or (many and order == BY_INDEX)) and can_place(operand):
+        reads = are_large(window) or (many and self.reads and order == BY_INDEX)
+        if reads and can_place(operand):
             return self.blocks.gather(tangent, index, window)
         if order != BY_INDEX:
             return folds.gather(tangent, index, self._stages(window), self.style)

@@ -116,7 +116,8 @@ def rotary_attention_pool(
     for image, mask in zip(inputs, masks, strict=True):
         places = [place for place in np.ndindex(*spatial) if mask[place][0]]
         rows = [image[place] for place in places]
-        asked = query if query is not None else np.mean(rows, 0) if rows else np.zeros(image.shape[-1])
+        mean = np.mean(rows, 0) if rows else np.zeros(image.shape[-1])
+        asked = mean if query is None else query.astype(np.float64)
         result = np.zeros(out_kernel.shape[-1]) + out_bias
         for head in range(heads):
             looking = asked @ query_kernel[:, head] + biases[0][head]
