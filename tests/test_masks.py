@@ -69,6 +69,26 @@ def test_elements_are_read_from_where_they_are(window, platform):
     assert_close(gradient, reference.select_vjp(slope, indices, shape, *arguments, where=where))
 
 
+@pytest.mark.parametrize("platform", ["cpu", "cuda", "tpu"])
+def test_large_bins_take_masks(platform):
+    """More cells than are one expression, in value, tangent and cotangent."""
+    shape = (1, 26, 25, 2)
+    inputs, where = random(shape), np.random.RandomState(0).rand(*shape) > 0.7
+
+    def pool(x):
+        return jaxpool.adaptive_max_pool(x, (3, 3), where=where)
+
+    def all_of(x):
+        values, along = jax.jvp(pool, (x,), (jnp.sin(x),))
+        return values, along, jax.vjp(pool, x)[1](values)[0]
+
+    values, along, gradient = interpret(all_of, inputs, platform=platform)
+    expected, indices = reference.adaptive_max_pool(inputs, (3, 3), where=where)
+    assert_close(values, expected)
+    assert_close(along, reference.pick(np.sin(inputs), indices, 2))
+    assert_close(gradient, reference.scatter_add(expected, indices, shape, 2))
+
+
 @pytest.mark.parametrize("masked", [0.0, NAN, INF, -INF])
 def test_what_is_masked_harms_nothing(masked):
     where = np.random.RandomState(0).rand(2, 5, 4, 2) > 0.6

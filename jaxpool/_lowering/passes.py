@@ -50,12 +50,12 @@ class Passes:
 
     def gather(self, tangent: Array, index: Array, operand: Array, window: Window, order: str) -> Array:
         many = window.taps > MOST_AT_ONCE
-        reads = are_large(window) or (many and self.reads and order == BY_INDEX)
+        reads = are_large(window) or (many and order == BY_INDEX and (self.reads or window.bins))
         if reads and can_place(operand):
             return self.blocks.gather(tangent, index, window)
         if order != BY_INDEX:
             return folds.gather(tangent, index, self._stages(window), self.style)
-        if many:
+        if many and not window.bins:
             return unfold.gather(tangent, index, window)
         return folds.gather(tangent, index, [Stage(window)], self.style)
 
@@ -64,7 +64,7 @@ class Passes:
             return self.blocks.scatter(cotangent, index, window)
         if order != BY_INDEX:
             return folds.scatter(cotangent, index, self._stages(window), self.style)
-        if window.taps > MOST_AT_ONCE:
+        if window.taps > MOST_AT_ONCE and not window.bins:
             return unfold.scatter(cotangent, index, window)
         return folds.scatter(cotangent, index, [Stage(window)], self.style)
 
