@@ -134,7 +134,7 @@ REGIONS = (
         (
             _region("roi_align", (2, 3)),
             _region("roi_align", (1, 2), sampling_ratio=None, aligned=False, spatial_scale=0.75),
-            _region("ps_roi_align", (2, 2), spatial_scale=0.9),
+            _region("ps_roi_align", (1, 2), spatial_scale=0.9),
             _region("ps_roi_pool", (2, 1), spatial_scale=0.9),
             _region("crop_and_resize", (2, 3), _BOXES / 5),
             _region("crop_and_resize", (3, 1), _BOXES / 5, method="nearest"),

@@ -219,7 +219,7 @@ def test_most_samples_change_the_result():
     assert np.abs(results[0] - results[1]).max() > 1e-3
 
 
-INDEX = np.zeros(2, int)
+INDEX = np.zeros(2, np.int32)
 MISTAKES = [
     (ValueError, "boxes must have the shape", {"boxes": BOXES[0, 0]}),
     (ValueError, "boxes must have the shape", {"boxes": BOXES[..., :3]}),
@@ -292,7 +292,7 @@ def test_there_may_be_no_regions_and_no_images(name):
 
 
 def test_memory_is_that_of_the_result():
-    """Neither all samples at once, nor an array of zeros for each of them in the gradient."""
+    """Neither all samples, nor all that they read, nor an array of zeros for each of them in the gradient."""
     images = jax.ShapeDtypeStruct((2, 64, 64, 64), np.float32)
     boxes, indices = jax.ShapeDtypeStruct((256, 4), np.float32), jax.ShapeDtypeStruct((256,), np.int32)
 
@@ -308,6 +308,33 @@ def test_memory_is_that_of_the_result():
 
     backward = jax.jit(gradient).lower(images, boxes, indices, result).compile().memory_analysis()
     assert backward.temp_size_in_bytes < 1.3 * 4 * images.size
+
+    def gradient_of_boxes(images, boxes, indices, cotangent):
+        return jax.vjp(lambda boxes: pool(images, boxes, indices), boxes)[1](cotangent)
+
+    backward = jax.jit(gradient_of_boxes).lower(images, boxes, indices, result).compile().memory_analysis()
+    assert backward.temp_size_in_bytes < 2 * 4 * result.size
+
+
+def test_positions_of_their_own_need_no_copy_of_the_images():
+    images = jax.ShapeDtypeStruct((2, 64, 64, 4 * 32), np.float32)
+    pool = jax.jit(lambda images: jaxpool.ps_roi_align(images, BOXES, (2, 2)))
+    assert pool.lower(images).compile().memory_analysis().temp_size_in_bytes < 0.1 * 4 * images.size
+
+
+def test_numbers_of_images_regions_and_channels_may_be_symbolic():
+    batch, regions, channels = jax.export.symbolic_shape("batch, regions, channels")
+
+    def gradients(images, boxes, indices):
+        pool = functools.partial(jaxpool.roi_align, output_shape=(2, 2), box_indices=indices)
+        result, pullback = jax.vjp(pool, images, boxes)
+        return pullback(jnp.sin(result))
+
+    arrays = IMAGES, BOXES[0], INDEX
+    shapes = (batch, *IMAGES.shape[1:-1], channels), (regions, 4), (regions,)
+    types = [jax.ShapeDtypeStruct(*pair) for pair in zip(shapes, ("f4", "f4", "i4"), strict=True)]
+    exported = jax.export.export(jax.jit(gradients), platforms=("cpu", "cuda", "tpu"))(*types)
+    chex.assert_trees_all_close(exported.call(*arrays), interpret(gradients, *arrays), atol=1e-5)
 
 
 def test_a_split_batch_needs_no_other_device():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -39,21 +40,31 @@ def dot(rows: Array, values: Array, places: Array) -> Array:
     return jax.vmap(_dot)(rows, values, places)
 
 
+def dot_in_blocks(rows: Array, values: Array, places: Array) -> Array:
+    """The same for CPUs, where XLA writes down what it gathers: for 64 results at a time, in a cache.
+
+    For 25,088 results of 16 taps and 256 channels in float32 it takes 31 ms and 3 MB, where `dot` takes 57 ms
+    and 411 MB.
+    """
+    if partitioned.get() or not isinstance(values.size, int) or not values.size:
+        return dot(rows, values, places)
+    return lax.map(lambda table: _dot_in_blocks(*table), (rows, values, places))
+
+
 def put(values: Array, weights: Array, places: Array, *, cells: int, dtype: np.dtype) -> Array:
     """For each row, the sum of the values of the results that have it among their places, each weighted.
 
     On an H200, 25,088 results of 16 taps and 256 channels take 223 us in the order of cells, which is sorted
     for, and 371 by a scatter for each tap; of 8 channels 315 and 213.
     """
-    worth_sorting = values.shape[2] >= 64 and not partitioned.get()
-    one = _put_sorted if worth_sorting else _put
+    one = _put_sorted if _are_wide(values.shape[2]) and not partitioned.get() else _put
     return jax.vmap(functools.partial(one, cells))(values, weights, places).astype(dtype)
 
 
 def put_in_turn(values: Array, weights: Array, places: Array, *, cells: int, dtype: np.dtype) -> Array:
     """The same, one result after the other, for CPUs.
 
-    For 25,088 results of 16 taps and 256 channels in float32 it takes 105 ms, where XLA:CPU scatters in 430.
+    For 25,088 results of 16 taps and 256 channels in float32 it takes 22 ms, where XLA:CPU scatters in 50.
     """
     if partitioned.get() or 0 in values.shape:  # whose batches the partitioner knows; nothing to add
         return put(values, weights, places, cells=cells, dtype=dtype)
@@ -81,6 +92,14 @@ def _dot(rows: Array, values: Array, places: Array) -> Array:
     return products.reshape(places.shape)
 
 
+def _dot_in_blocks(rows: Array, values: Array, places: Array) -> Array:
+    def product(result: tuple[Array, Array]) -> Array:
+        value, place = result
+        return lax.dot(_read(rows, place).astype(value.dtype), value)
+
+    return lax.map(product, (values, places.T), batch_size=64).T
+
+
 def _put(cells: int, values: Array, weights: Array, places: Array) -> Array:
     def add(total: Array, group: tuple[Array, Array]) -> Array:
         for weight, place in zip(*group, strict=True):
@@ -103,13 +122,22 @@ def _put_sorted(cells: int, values: Array, weights: Array, places: Array) -> Arr
 
 
 def _put_in_turn(cells: int, values: Array, weights: Array, places: Array) -> Array:
+    # Results that meet in a cell find it in a cache when they go in the order of their first cells: 18 ms in
+    # place of 28 for those of `put_in_turn`, but of 16 channels 5 for 3.5.
+    order = jnp.argsort(places[0]) if _are_wide(values.shape[1]) else jnp.arange(places.shape[1])
+    # Else XLA:CPU widens 16-bit values again for each tap.
+    values = lax.optimization_barrier(values)
+
     def add(total: Array, group: tuple[Array, Array]) -> Array:
-        def add_result(result: Array, total: Array) -> Array:
-            sent = lax.dynamic_slice_in_dim(values, result, 1)
-            for weight, place in zip(*group, strict=True):
-                received = lax.dynamic_slice_in_dim(total, place[result], 1)
-                received += _weighted(weight[result], sent)
-                total = lax.dynamic_update_slice_in_dim(total, received, place[result], 0)
+        # The taps of a result side by side in memory.
+        weight, place = (taps[:, order].T for taps in group)
+
+        def add_result(number: Array, total: Array) -> Array:
+            sent = lax.dynamic_slice_in_dim(values, order[number], 1)
+            for tap in range(place.shape[1]):
+                at = place[number, tap]
+                received = lax.dynamic_slice_in_dim(total, at, 1) + _weighted(weight[number, tap], sent)
+                total = lax.dynamic_update_slice_in_dim(total, received, at, 0)
             return total
 
         return lax.fori_loop(0, values.shape[0], add_result, total)
@@ -127,6 +155,11 @@ def _grouped(taps: Array) -> Array:
     """Groups of as many taps as divide them, up to the most at once."""
     most = max(n for n in range(1, _MOST_AT_ONCE + 1) if taps.shape[0] % n == 0)
     return taps.reshape(taps.shape[0] // most, most, taps.shape[1])
+
+
+def _are_wide(channels: Any) -> bool:
+    """Whether rows are so wide that it is worth to sort for them; the number may be symbolic."""
+    return isinstance(channels, int) and channels >= 64
 
 
 def _read(rows: Array, places: Array) -> Array:

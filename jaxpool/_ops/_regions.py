@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array
 
 from jaxpool._arguments import as_integers, static_length
+from jaxpool._lowering.settle import settle
 from jaxpool._ops._arrays import as_array, as_real
 from jaxpool._precision import accumulation_dtype
 from jaxpool._primitives.rows import take_rows
@@ -202,7 +203,8 @@ def sample(
     weights = functools.reduce(operator.mul, [spread(taps.weights, d) for d, taps in enumerate(axes)])
     shape = places.shape[rank:]
     weights, places = (_merged(array, rank) for array in (weights, places))
-    total = take_rows(tables, weights.astype(accumulation_dtype(tables.dtype)), places.astype(np.int32))
+    weights, places = settle((weights.astype(accumulation_dtype(tables.dtype)), places.astype(np.int32)))
+    total = take_rows(tables, weights, places)
     return total.reshape(*shape, tables.shape[-1])
 
 

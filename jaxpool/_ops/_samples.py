@@ -56,6 +56,13 @@ def samples_of(
     return [_bin_samples(*axis, *grid) for axis in along]
 
 
+def every_cell(length: int, dtype: np.dtype) -> Samples:
+    """An axis that has as many bins as cells, each with its own cell, whatever the region."""
+    cells = jnp.arange(length, dtype=np.int32).reshape(1, 1, 1, 1, length)
+    number = jnp.ones((1, 1, 1), dtype)
+    return Samples(Taps(cells, jnp.ones(cells.shape, dtype)), number[None] > 0, number)
+
+
 def _placement(boxes: Array, scale: Any, aligned: bool) -> tuple[Array, Array]:
     """Where boxes begin, in coordinates of centres, and how far they extend."""
     low, high = jnp.moveaxis(boxes * scale - (0.5 if aligned else 0), -2, 0)

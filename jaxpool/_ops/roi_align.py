@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, SupportsIndex
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
@@ -23,7 +22,7 @@ from jaxpool._ops._regions import (
     read_regions,
     steps_of,
 )
-from jaxpool._ops._samples import averages, grid_of, maxima, samples_of
+from jaxpool._ops._samples import averages, every_cell, grid_of, maxima, samples_of
 
 Reduction = Literal["avg", "max"]
 
@@ -211,11 +210,14 @@ def _ps_roi_align(
 ) -> Array:
     regions, layout = read_regions(inputs, boxes, indices, bins, channel_axis)
     count = math.prod(bins)
-    images = jnp.swapaxes(own_channels(layout.channels_last(inputs), count), -2, -1)
-    lengths = images.shape[-regions.rank - 2 : -2]
+    images = own_channels(layout.channels_last(inputs), count)
+    *lengths, channels, _ = images.shape[-regions.rank - 2 :]
+    # Channels are one more axis of a region, and a row is one element. For a bin to take its channels as one
+    # row, all channels would be moved first: forward and backward 87 ms in place of 39.
     axes = samples_of(regions.boxes, scale, True, bins, lengths, grid)
-    first = regions.image * (math.prod(lengths) * count)
-    tables = layout.tables(images, joined=regions.indexed)
-    shift = np.arange(count, dtype=np.int32).reshape(bins)
-    result = averages(tables, first, axes, steps_of(lengths, count), shift)
-    return placed(result, regions, layout, inputs.dtype)
+    axes.append(every_cell(channels, regions.boxes.dtype))
+    first = regions.image * math.prod(images.shape[-regions.rank - 2 :])
+    tables = layout.tables(images[..., None], joined=regions.indexed)
+    shift = np.arange(count, dtype=np.int32).reshape(*bins, 1)
+    result = averages(tables, first, axes, steps_of((*lengths, channels), count), shift)
+    return placed(result[..., 0], regions, layout, inputs.dtype)

@@ -5,7 +5,7 @@
 are the three derivatives of one trilinear form, so that each is a derivative or transpose of another, in any
 order of either mode, and nothing is kept for each tap but its weight and place. A window has its taps where
 its geometry says, known to the program; these are read from memory. JAX would differentiate a gather for each
-tap to a scatter into zeros of its own, as large as the inputs: 870 ms where `put` takes 105.
+tap to a scatter into zeros of its own, as large as the inputs: 870 ms where `put` took 105.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _with_more_results(primitive: Primitive, size: int, rows: Array, *others: Ar
 
 take_p = _define("take", _take_type, lowering.take_laid_out, on_cpu=lowering.take)
 put_p = _define("put", _put_type, lowering.put, on_cpu=lowering.put_in_turn)
-dot_p = _define("dot", _dot_type, lowering.dot)
+dot_p = _define("dot", _dot_type, lowering.dot, on_cpu=lowering.dot_in_blocks)
 
 
 def _put(values: Array, weights: Array, places: Array, like: Any) -> Array:
