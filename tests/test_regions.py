@@ -316,10 +316,21 @@ def test_memory_is_that_of_the_result():
     assert backward.temp_size_in_bytes < 2 * 4 * result.size
 
 
-def test_positions_of_their_own_need_no_copy_of_the_images():
-    images = jax.ShapeDtypeStruct((2, 64, 64, 4 * 32), np.float32)
-    pool = jax.jit(lambda images: jaxpool.ps_roi_align(images, BOXES, (2, 2)))
+@pytest.mark.parametrize("channel_axis", [1, -1])
+def test_bins_of_channels_of_their_own_need_no_copy_of_the_images(channel_axis):
+    images = jax.ShapeDtypeStruct((2, 64, 64, 64), np.float32)
+    pool = jax.jit(lambda images: jaxpool.ps_roi_align(images, BOXES, (2, 2), channel_axis=channel_axis))
     assert pool.lower(images).compile().memory_analysis().temp_size_in_bytes < 0.1 * 4 * images.size
+
+
+def test_bins_of_channels_of_their_own_in_any_layout():
+    images = np.random.RandomState(1).randn(2, 2, 5, 6, 12).astype(np.float32)
+    boxes = np.stack([BOXES, BOXES + 0.3])
+    pool = functools.partial(jaxpool.ps_roi_align, output_shape=(2, 3))
+    expected = pool(images, boxes)
+    for axis, place in enumerate((0, 1, 3, 4, 5)):  # of the result, in which regions come behind the batch
+        moved = pool(np.moveaxis(images, -1, axis), boxes=boxes, channel_axis=axis)
+        np.testing.assert_allclose(np.moveaxis(moved, place, -1), expected, atol=1e-6)
 
 
 def test_numbers_of_images_regions_and_channels_may_be_symbolic():

@@ -35,6 +35,15 @@ def take_laid_out(rows: Array, weights: Array, places: Array) -> Array:
     return take(lax.optimization_barrier(rows), weights, places)
 
 
+def take_settled(rows: Array, weights: Array, places: Array) -> Array:
+    """The same for CPUs, in memory before channels go elsewhere.
+
+    XLA would read an element at a time, in the order of what comes after: 512 boxes of 7x7 from
+    (2, 256, 200, 304), channels first, take 34 ms in place of 207.
+    """
+    return lax.optimization_barrier(take(rows, weights, places))
+
+
 def dot(rows: Array, values: Array, places: Array) -> Array:
     """For each tap of each result, the scalar product of the row at its place and the result's values."""
     return jax.vmap(_dot)(rows, values, places)

@@ -215,13 +215,13 @@ def _merged(array: Array, rank: int) -> Array:
     return array.reshape(*array.shape[:2], math.prod(shape[1:]))
 
 
-def own_channels(images: Array, bins: int) -> Array:
-    """Images of channels last with another axis behind these for the bins, each of which has its own."""
-    if images.shape[-1] % bins:
+def own_channels(channels: int, bins: int) -> int:
+    """How many channels each of the bins has of its own."""
+    if channels % bins:
         raise ValueError(
-            f"inputs must have a number of channels that the {bins} bins divide, got {images.shape[-1]}."
+            f"inputs must have a number of channels that the {bins} bins divide, got {channels}."
         )
-    return images.reshape(*images.shape[:-1], images.shape[-1] // bins, bins)
+    return channels // bins
 
 
 def steps_of(lengths: Sequence[int], unit: int = 1) -> list[int]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, SupportsIndex
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
@@ -210,14 +211,17 @@ def _ps_roi_align(
 ) -> Array:
     regions, layout = read_regions(inputs, boxes, indices, bins, channel_axis)
     count = math.prod(bins)
-    images = own_channels(layout.channels_last(inputs), count)
-    *lengths, channels, _ = images.shape[-regions.rank - 2 :]
-    # Channels are one more axis of a region, and a row is one element. For a bin to take its channels as one
-    # row, all channels would be moved first: forward and backward 87 ms in place of 39.
-    axes = samples_of(regions.boxes, scale, True, bins, lengths, grid)
-    axes.append(every_cell(channels, regions.boxes.dtype))
-    first = regions.image * math.prod(images.shape[-regions.rank - 2 :])
+    # Each element is a row, and channels are one more axis of a region, so that inputs stay where they are.
+    # To make a bin's channels a row, all would be moved: forward and backward 87 ms in place of 39.
+    batch = len(layout.batch)
+    channel = max(channel_axis % inputs.ndim, batch)
+    images = jnp.moveaxis(inputs, channel_axis, channel)
+    steps = steps_of(images.shape)
+    spatial = [d for d in range(batch, images.ndim) if d != channel]
+    axes = samples_of(regions.boxes, scale, True, bins, [images.shape[d] for d in spatial], grid)
+    axes.append(every_cell(own_channels(images.shape[channel], count), regions.boxes.dtype))
+    along = [*(steps[d] for d in spatial), steps[channel] * count]
+    first = regions.image * math.prod(images.shape[batch:])
     tables = layout.tables(images[..., None], joined=regions.indexed)
-    shift = np.arange(count, dtype=np.int32).reshape(*bins, 1)
-    result = averages(tables, first, axes, steps_of((*lengths, channels), count), shift)
-    return placed(result[..., 0], regions, layout, inputs.dtype)
+    shift = steps[channel] * np.arange(count, dtype=np.int32).reshape(*bins, 1)
+    return placed(averages(tables, first, axes, along, shift)[..., 0], regions, layout, inputs.dtype)

@@ -212,14 +212,15 @@ def _ps_roi_pool(
 ) -> Array:
     regions, layout = read_regions(inputs, boxes, indices, bins, channel_axis)
     rank = regions.rank
-    images = own_channels(layout.channels_last(inputs), math.prod(bins))
-    lengths = images.shape[-rank - 2 : -2]
+    images = layout.channels_last(inputs)
+    channels = own_channels(images.shape[-1], math.prod(bins))
+    lengths = images.shape[-rank - 1 : -1]
     exists, (low, high) = _rounded(regions.boxes * scale)
     ends = [n - 1 for n in lengths]
     starts, stops = _bounds(low, jnp.maximum(high - low, 1), bins, ends, regions.boxes.dtype)
     dtype = accumulation_dtype(inputs.dtype)
     batch = math.prod(layout.batch)
-    tables = images.reshape(batch, *lengths, images.shape[-2], *bins).astype(dtype)
+    tables = images.reshape(batch, *lengths, channels, *bins).astype(dtype)
     # Axes of space, bins and channels; t and r are tables and regions.
     space, bin_axes = "hijk"[:rank], "pqsu"[:rank]
     terms, operands = [], []

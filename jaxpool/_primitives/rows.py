@@ -108,7 +108,7 @@ def _with_more_results(primitive: Primitive, size: int, rows: Array, *others: Ar
     return result.reshape(*result.shape[:2], size, count), 2
 
 
-take_p = _define("take", _take_type, lowering.take_laid_out, on_cpu=lowering.take)
+take_p = _define("take", _take_type, lowering.take_laid_out, on_cpu=lowering.take_settled)
 put_p = _define("put", _put_type, lowering.put, on_cpu=lowering.put_in_turn)
 dot_p = _define("dot", _dot_type, lowering.dot, on_cpu=lowering.dot_in_blocks)
 
