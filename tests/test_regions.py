@@ -95,9 +95,7 @@ def _degenerate_boxes():
 
 def test_degenerate_boxes():
     boxes, indices = _degenerate_boxes()
-    near = np.isfinite(boxes).all(axis=1) & (np.abs(boxes).max(axis=1) < 100)
-    near[near] &= ~_rounding_decides(boxes[near])
-    assert near.sum() > 100
+    near = _are_near(boxes)
     for aligned in (True, False):
         result = _jitted(jaxpool.roi_align, aligned=aligned, max_sampling_ratio=3, sampling_ratio=None)(
             boxes, indices
@@ -105,12 +103,36 @@ def test_degenerate_boxes():
         expected = reference.roi_align(
             IMAGES, boxes[near], (2, 2), indices[near], 1.0, None, aligned, max_sampling_ratio=3
         )
-        np.testing.assert_allclose(result[near], expected, atol=2e-4)
+        np.testing.assert_allclose(result[near], expected, atol=1e-5)
         assert not np.isnan(result).any()
     values, places = _jitted(jaxpool.roi_pool, return_indices=True)(boxes, indices)
     expected = reference.roi_pool(IMAGES, np.clip(boxes, -(2**22), 2**22), (2, 2), indices)
     np.testing.assert_array_equal(values, expected[0].astype(np.float32))
     np.testing.assert_array_equal(places, expected[1])
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"aligned": False}, {"sampling_ratio": None, "max_sampling_ratio": 3}], ids=str
+)
+def test_gradients_of_degenerate_boxes(options):
+    boxes, indices = _degenerate_boxes()
+    boxes, indices = boxes[_are_near(boxes)], indices[_are_near(boxes)]
+    pool = functools.partial(jaxpool.roi_align, output_shape=(2, 2), box_indices=indices, **options)
+    # One image for each cell, which is 1 there, has what each result changes with.
+    cells = np.eye(6 * 7, dtype=np.float32).reshape(1, 6, 7, 6 * 7)
+    changes = reference.roi_align(cells, boxes, (2, 2), 0 * indices, **options)
+    cotangent = np.random.RandomState(1).randn(len(boxes), 2, 2, 4).astype(np.float32)
+    expected = [np.einsum("rpqk,rpqc->kc", changes[of], cotangent[of]) for of in (indices == 0, indices == 1)]
+    got = jax.jit(lambda images: jax.vjp(lambda x: pool(x, boxes), images)[1](cotangent)[0])(IMAGES)
+    np.testing.assert_allclose(got, np.reshape(expected, IMAGES.shape), atol=1e-5)
+
+
+def _are_near(boxes):
+    """Which are numbers of a size at which float32 has the places of samples, none of them on a border."""
+    near = np.isfinite(boxes).all(axis=1) & (np.abs(boxes).max(axis=1) < 100)
+    near[near] &= ~_rounding_decides(boxes[near])
+    assert near.sum() > 100
+    return near
 
 
 def _rounding_decides(boxes):
