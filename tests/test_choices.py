@@ -29,8 +29,8 @@ def _of_bfloat16(inputs, *window):
     return jaxpool.max_pool(inputs.astype(jnp.bfloat16), *window)
 
 
-def _soft_in_line(inputs, *window):
-    return jaxpool.soft_pool(inputs.reshape(1, -1, inputs.shape[-1]), *window)
+def _in_line(pool):
+    return lambda inputs, *window: pool(inputs.reshape(1, -1, inputs.shape[-1]), *window)
 
 
 def _expectation(inputs, *window):
@@ -135,11 +135,14 @@ CHOICES = [
     ),
     # Beyond 64 taps what cannot be done in stages gathers its windows, and reduces them.
     ("cpu", _expectation, 2, ((5, 13),), {"divide": 2 * (5 + 13 + 2) + 1, "reduce": 4}),
-    ("cpu", _soft_in_line, 2, ((64,),), {"exponential": 2 * (64 + 2), "reduce": 4}),
-    ("cpu", _soft_in_line, 2, ((65,),), {"exponential": 2 * (1 + 2), "reduce": 2 + 4}),
-    ("cpu", _gradient_of(_soft_in_line), 2, ((65,),), {"reduce": 4 + 8}),
+    ("cpu", _in_line(jaxpool.soft_pool), 2, ((64,),), {"exponential": 2 * (64 + 2), "reduce": 4}),
+    ("cpu", _in_line(jaxpool.soft_pool), 2, ((65,),), {"exponential": 2 * (1 + 2), "reduce": 2 + 4}),
+    ("cpu", _gradient_of(_in_line(jaxpool.soft_pool)), 2, ((65,),), {"reduce": 4 + 8}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((3, 3),), {"gather": 0}),
     ("cpu", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"scatter": 1, "gather": 0, "reduce": 0}),
+    # Maxima that are further apart are laid out on a TPU, whose own operation would not fit its fast memory.
+    ("tpu", _gradient_of(_in_line(jaxpool.max_pool)), 2, ((128,), (64,)), {"select_and_scatter": 1}),
+    ("tpu", _gradient_of(_in_line(jaxpool.max_pool)), 2, ((130,), (65,)), {"select_and_scatter": 0}),
     # Of an odd number of elements the median is one of them.
     ("cuda", _gradient_of(jaxpool.median_pool), 2, ((9, 9),), {"gather": 4, "reduce": 1}),
     ("cuda", _gradient_of(jaxpool.median_pool), 2, ((8, 9),), {"gather": 4, "reduce": 2}),

@@ -3,10 +3,11 @@
 `cpu`, `gpu` and `tpu` hold the same functions for regular windows, each of one of two kinds: `native`, XLA's
 own operations, or `Passes`, elementwise loops over slices. Beside them, `irregular` has them for windows that
 start anywhere, and `whole` for a window that is all there is; `shards` leads the windows of one device of
-many back to these. In `Passes`, `sweep` makes one pass, `stages` cuts a large window in several, `blocks`
-lays out those that share few cells, or `unfold` reduces what it gathers; `folds` says what is folded,
-`tables` which cells a window has, `order` what comes first, `weights` what elements count and `divisors` what
-an average divides by. `lines` and `flat` make one axis of several, for loops that are vectors on a CPU.
+many back to these. In `Passes`, `sweep` makes one pass over `taps`, `stages` cuts a large window in several,
+`blocks` lays out those that share few cells, or `unfold` reduces what it gathers; `folds` says what is
+folded, `tables` which cells a window has, `order` what comes first, `weights` what elements count and
+`divisors` what an average divides by. `lines` and `flat` make one axis of several, for loops that are vectors
+on a CPU.
 Nothing here is differentiated: the rules live with the primitives.
 """
 

@@ -18,7 +18,8 @@ from jax import Array, lax
 from jaxpool._lowering import order as ordering
 from jaxpool._lowering.divisors import divide, is_uniform
 from jaxpool._lowering.stages import Stage
-from jaxpool._lowering.sweep import Block, Reading, Source, over_cells, over_windows
+from jaxpool._lowering.sweep import Reading, over_cells, over_windows
+from jaxpool._lowering.taps import Block, Source
 from jaxpool._lowering.weights import Weight, weighted
 from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window

@@ -24,10 +24,9 @@ Towards the cells, those whose positions agree modulo the stride are a *phase*: 
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import jax
@@ -37,153 +36,8 @@ from jax import Array, lax
 
 from jaxpool._lowering.positions import along, take
 from jaxpool._lowering.tables import Table, cells_of_windows, windows_of_cells
+from jaxpool._lowering.taps import Block, Gathered, Part, Run, Source
 from jaxpool._window import Axis, Bins, Window
-
-
-@dataclasses.dataclass(frozen=True)
-class Source:
-    """An array that results are folded from, and what stands for elements where there are none.
-
-    Where nothing may, the padding is `None`, and the array is never padded. Where any element may, what is
-    gathered need not be masked.
-    """
-
-    array: Array
-    padding: Any = 0
-    masked: bool = True
-
-    def padded(self, pads: Mapping[int, tuple[int, int]]) -> Source:
-        if not any(low or high for low, high in pads.values()):
-            return self
-        config = [(*pads.get(d, (0, 0)), 0) for d in range(self.array.ndim)]
-        padding = lax.convert_element_type(self.padding, self.array.dtype)
-        return dataclasses.replace(self, array=lax.pad(self.array, padding, config))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Part:
-    """A tap along one axis: where its slice of the source starts; how many results at each end lack it."""
-
-    number: int
-    start: int
-    low: int
-    high: int
-
-
-@dataclasses.dataclass(frozen=True)
-class _Gathered:
-    """A tap along one axis by the element that it is for each result; where `holds` is false, any element."""
-
-    number: int | Array | np.ndarray
-    position: Array | np.ndarray
-    holds: Array | np.ndarray | None  # `None` where all results have it
-
-    def of(self, start: int, stop: int, dimension: int) -> _Gathered:
-        """The tap for some of the results."""
-        position = lax.slice_in_dim(self.position, start, stop, axis=dimension)
-        holds = None if self.holds is None else lax.slice_in_dim(self.holds, start, stop, axis=dimension)
-        number = self.number
-        if not isinstance(number, int):
-            number = lax.slice_in_dim(number, start, stop, axis=dimension)
-        return _Gathered(number, position, holds)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Run:
-    """Neighbouring results along one axis and their taps, which are `step` cells of the source apart.
-
-    They are `length` results from `start` on, `apart` from each other: windows, or the cells of a phase.
-    """
-
-    start: int
-    apart: int
-    length: int
-    step: int
-    parts: tuple[_Part | _Gathered, ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Tap:
-    """A tap of a block of results, and its number in the window."""
-
-    parts: Mapping[int, tuple[_Run, Any]]
-    strides: Mapping[int, int]
-
-    @property
-    def number(self) -> int:
-        """The number of the tap, where it is the same for all results."""
-        return sum(part.number * self.strides[d] for d, (_, part) in self.parts.items())
-
-    def number_like(self, array: Array) -> Array:
-        """The number of the tap for each result."""
-        numbers = [part.number * self.strides[d] for d, (_, part) in self.parts.items()]
-        total = lax.full_like(array, sum(number for number in numbers if isinstance(number, int)))
-        for number in numbers:
-            if not isinstance(number, int):
-                total = lax.add(total, jnp.broadcast_to(number.astype(array.dtype), array.shape))
-        return total
-
-    def is_at(self, numbers: Array) -> Array:
-        """Where the numbers are that of the tap, and there is one."""
-        total = lax.full_like(numbers, 0, np.int32)
-        for d, (_, part) in self.parts.items():
-            number = np.int32(self.strides[d]) * part.number
-            if isinstance(part, _Gathered) and part.holds is not None:
-                where = np.where if isinstance(part.holds, np.ndarray) else jnp.where
-                number = where(part.holds, number, np.int32(_NEVER))
-            total = lax.add(total, jnp.broadcast_to(number, total.shape))
-        return lax.eq(numbers.astype(np.int32), total)
-
-    def read(self, source: Source) -> Array:
-        """The element of the source at this tap, for each result."""
-        slices = {d: (run, part) for d, (run, part) in self.parts.items() if isinstance(part, _Part)}
-        start, stop, step = [0] * source.array.ndim, list(source.array.shape), [1] * source.array.ndim
-        for d, (run, part) in slices.items():
-            held = run.length - part.low - part.high
-            start[d], stop[d], step[d] = part.start, part.start + (held - 1) * run.step + 1, run.step
-        elements = Source(lax.slice(source.array, start, stop, step), source.padding)
-        elements = elements.padded({d: (part.low, part.high) for d, (_, part) in slices.items()}).array
-        gathered = {d: part for d, (_, part) in self.parts.items() if d not in slices}
-        if not gathered:
-            return elements
-        elements = take(elements, {d: part.position for d, part in gathered.items()})
-        holds = [part.holds for part in gathered.values() if part.holds is not None]
-        if not (holds and source.masked):
-            return elements
-        # Broadcast one by one, for a constant of two axes would be as large as the image.
-        everywhere = functools.reduce(lax.bitwise_and, (jnp.broadcast_to(h, elements.shape) for h in holds))
-        return lax.select(everywhere, elements, lax.full_like(elements, source.padding))
-
-
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """Results that are folded together: one run along each axis."""
-
-    runs: Mapping[int, _Run]
-    tap_strides: Mapping[int, int]
-
-    def taps(self) -> Iterator[Tap]:
-        """The taps that any of the results have, in the window's row-major order."""
-        for parts in itertools.product(*(run.parts for run in self.runs.values())):
-            paired = {d: (run, part) for (d, run), part in zip(self.runs.items(), parts, strict=True)}
-            yield Tap(paired, self.tap_strides)
-
-    def full(self, source: Source, value: Any, dtype: Any = None) -> Array:
-        """A block that holds one value; of the source's dtype where no other is given."""
-        shape = [self.runs[d].length if d in self.runs else n for d, n in enumerate(source.array.shape)]
-        return lax.full(shape, value, dtype or source.array.dtype)
-
-    def of(self, results: Array) -> Array:
-        """The block's part of an array of results."""
-        for d, run in self.runs.items():
-            stop = run.start + (run.length - 1) * run.apart + 1
-            results = lax.slice_in_dim(results, run.start, stop, run.apart, d)
-        return results
-
-    def along(self, dimension: int, numbers: np.ndarray) -> np.ndarray:
-        """The block's part of one number for each result along a dimension."""
-        run = self.runs.get(dimension)
-        return numbers if run is None else numbers[run.start :: run.apart][: run.length]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -195,7 +49,6 @@ class PlacedBins(Bins):
 
 
 Fold = Callable[..., Any]  # of a block and the sources: an array, or several of them in `over_windows`
-_NEVER = -(2**20)  # less than any number of a tap, and so is the sum of a few
 Reading = Literal["runs", "padded", "gathered"]
 # A run takes about 10 ms to compile; windows up to 7 cells have 7.
 _MOST_RUNS = 8
@@ -264,18 +117,18 @@ def _kept(source: Source, window: Window) -> Source:
     return dataclasses.replace(source, array=lax.optimization_barrier(source.array))
 
 
-def _too_many(runs: list[_Run], stride: int, dimension: int, window: Window, array: Array) -> bool:
+def _too_many(runs: list[Run], stride: int, dimension: int, window: Window, array: Array) -> bool:
     """Whether to pad the sources along a dimension: for compilation, or because runs would be inner loops."""
     innermost = dimension == max(window.pooled) and window.inner(array.shape) == 1 and stride == 1
     return len(runs) > (1 if innermost else _MOST_RUNS)
 
 
-def _window_runs(axis: Axis, pad: bool) -> list[_Run]:
+def _window_runs(axis: Axis, pad: bool) -> list[Run]:
     taps = np.arange(axis.size)
     return _runs(axis.holds(), taps, taps * axis.dilation - axis.low, axis.stride, pad)
 
 
-def _cell_segments(axis: Axis, pad: bool) -> list[list[list[_Run]]]:
+def _cell_segments(axis: Axis, pad: bool) -> list[list[list[Run]]]:
     """The phases of all cells but the last few, which do not fill a stride, and of these."""
     quotients, rest = divmod(axis.length, axis.stride)
     main = [_cell_runs(axis, phase, quotients, pad) for phase in range(axis.stride)]
@@ -283,7 +136,7 @@ def _cell_segments(axis: Axis, pad: bool) -> list[list[list[_Run]]]:
     return [segment for segment, cells in ((main, quotients), (tail, rest)) if cells] or [main]
 
 
-def _cell_runs(axis: Axis, cell: int, count: int, pad: bool) -> list[_Run]:
+def _cell_runs(axis: Axis, cell: int, count: int, pad: bool) -> list[Run]:
     """Cells from `cell` on, a stride apart; a tap of the window `q + first` falls on the q-th of them."""
     taps = np.arange(axis.size)
     first, rest = np.divmod(cell + axis.low - taps * axis.dilation, axis.stride)
@@ -293,10 +146,10 @@ def _cell_runs(axis: Axis, cell: int, count: int, pad: bool) -> list[_Run]:
     return [dataclasses.replace(run, start=cell + run.start * axis.stride, apart=axis.stride) for run in runs]
 
 
-def _gathered_runs(length: int, taps: tuple[_Gathered, ...], dimension: int, *, cut: bool) -> list[_Run]:
+def _gathered_runs(length: int, taps: tuple[Gathered, ...], dimension: int, *, cut: bool) -> list[Run]:
     ends = [0, length // 2, length] if cut and length > 1 else [0, length]
     return [
-        _Run(start, 1, stop - start, 1, tuple(tap.of(start, stop, dimension) for tap in taps))
+        Run(start, 1, stop - start, 1, tuple(tap.of(start, stop, dimension) for tap in taps))
         for start, stop in itertools.pairwise(ends)
     ]
 
@@ -312,7 +165,7 @@ def _has_table(axis: Axis, dimension: int, array: Array) -> bool:
     return not in_line and (axis.length <= 4096 or outer * inner >= 64)
 
 
-def _table_run(table: Table, dimension: int, ndim: int) -> _Run:
+def _table_run(table: Table, dimension: int, ndim: int) -> Run:
     """All results along an axis of regular windows, and their taps."""
 
     def placed(numbers: np.ndarray) -> np.ndarray:
@@ -321,16 +174,16 @@ def _table_run(table: Table, dimension: int, ndim: int) -> _Run:
     parts = []
     for positions, taps, holds in zip(table.positions.T, table.taps.T, table.holds.T, strict=True):
         number = int(taps[0]) if (taps == taps[0]).all() else placed(taps)
-        parts.append(_Gathered(number, placed(positions), None if holds.all() else placed(holds)))
-    return _Run(0, 1, len(table.holds), 1, tuple(parts))
+        parts.append(Gathered(number, placed(positions), None if holds.all() else placed(holds)))
+    return Run(0, 1, len(table.holds), 1, tuple(parts))
 
 
-def _window_taps(bins: PlacedBins) -> tuple[_Gathered, ...]:
+def _window_taps(bins: PlacedBins) -> tuple[Gathered, ...]:
     positions = [bins.starts + lax.full_like(bins.starts, tap) for tap in range(bins.size)]
-    return tuple(_Gathered(tap, position, position < bins.stops) for tap, position in enumerate(positions))
+    return tuple(Gathered(tap, position, position < bins.stops) for tap, position in enumerate(positions))
 
 
-def _cell_taps(bins: PlacedBins, dimension: int) -> tuple[_Gathered, ...]:
+def _cell_taps(bins: PlacedBins, dimension: int) -> tuple[Gathered, ...]:
     """The windows that may cover each cell: as many as there can be, from the first that stops behind it."""
     cells = lax.broadcasted_iota(np.int32, along(dimension, [bins.length] * bins.stops.ndim), dimension)
     stops = jnp.moveaxis(bins.stops, dimension, -1)
@@ -342,11 +195,11 @@ def _cell_taps(bins: PlacedBins, dimension: int) -> tuple[_Gathered, ...]:
         index = first + lax.full_like(first, place)
         start = take(bins.starts, {dimension: index})
         holds = (index < lax.full_like(index, bins.windows)) & (start <= cells)
-        taps.append(_Gathered(cells - start, index, holds))
+        taps.append(Gathered(cells - start, index, holds))
     return tuple(taps)
 
 
-def _runs(holds: np.ndarray, taps: np.ndarray, first: np.ndarray, step: int, pad: bool) -> list[_Run]:
+def _runs(holds: np.ndarray, taps: np.ndarray, first: np.ndarray, step: int, pad: bool) -> list[Run]:
     """Cuts results into runs; `holds` says which (results, taps) there are, `first` where a tap starts."""
     cuts = [] if pad else (np.flatnonzero((holds[1:] != holds[:-1]).any(axis=1)) + 1).tolist()
     runs = []
@@ -355,20 +208,20 @@ def _runs(holds: np.ndarray, taps: np.ndarray, first: np.ndarray, step: int, pad
         for i in np.flatnonzero(holds[start:stop].any(axis=0)):
             held = np.flatnonzero(holds[start:stop, i])
             low, high = int(held[0]), stop - start - 1 - int(held[-1])
-            parts.append(_Part(int(taps[i]), int(first[i]) + (start + low) * step, low, high))
-        runs.append(_Run(start, 1, stop - start, step, tuple(parts)))
+            parts.append(Part(int(taps[i]), int(first[i]) + (start + low) * step, low, high))
+        runs.append(Run(start, 1, stop - start, step, tuple(parts)))
     return runs
 
 
 def _assemble(
     fold: Fold,
     sources: Sequence[Source],
-    segments: Mapping[int, list[list[list[_Run]]]],
+    segments: Mapping[int, list[list[list[Run]]]],
     tap_strides: Mapping[int, int],
 ) -> Array:
     """Folds all blocks and puts them together: segments and runs along their axes, phases between."""
 
-    def join(chosen: dict[int, list[list[_Run]]]) -> Array:
+    def join(chosen: dict[int, list[list[Run]]]) -> Array:
         if len(chosen) == len(segments):
             return _interleave(fold, sources, chosen, tap_strides)
         d = list(segments)[len(chosen)]
@@ -380,7 +233,7 @@ def _assemble(
 def _interleave(
     fold: Fold,
     sources: Sequence[Source],
-    phases: Mapping[int, list[list[_Run]]],
+    phases: Mapping[int, list[list[Run]]],
     tap_strides: Mapping[int, int],
 ) -> Array:
     """Puts the phases of each axis along a new one behind it, and merges the two: to cell q * s + p."""
@@ -389,7 +242,7 @@ def _interleave(
     def behind(dimension: int) -> int:
         return dimension + sum(d < dimension for d in split)
 
-    def build(runs: dict[int, _Run]) -> Array:
+    def build(runs: dict[int, Run]) -> Array:
         if len(runs) < len(phases):
             d = list(phases)[len(runs)]
             joined = [

@@ -13,7 +13,8 @@ from jax import Array, lax
 from jax.typing import ArrayLike
 
 from jaxpool._elsewhere import public
-from jaxpool._lowering.sweep import Block, Source, over_windows
+from jaxpool._lowering.sweep import over_windows
+from jaxpool._lowering.taps import Block, Source
 from jaxpool._ops._arrays import as_array
 from jaxpool._precision import accumulation_dtype
 from jaxpool._shards import on_each_device
