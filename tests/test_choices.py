@@ -29,6 +29,10 @@ def _of_bfloat16(inputs, *window):
     return jaxpool.max_pool(inputs.astype(jnp.bfloat16), *window)
 
 
+def _dilated(inputs, *window):
+    return jaxpool.max_pool(inputs, *window, window_dilation=(2, 2))
+
+
 def _in_line(pool):
     return lambda inputs, *window: pool(inputs.reshape(1, -1, inputs.shape[-1]), *window)
 
@@ -87,6 +91,11 @@ CHOICES = [
     ("cpu", _without_channels, 1, ((1, 3), (1, 1), "SAME"), {"concatenate": 0, "pad": 1}),
     ("cpu", _without_channels, 1, ((1, 3), (1, 2), "SAME"), {"concatenate": 1, "pad": 0}),
     ("cpu", _gradient_of(jaxpool.adaptive_avg_pool), 2, ((30, 37),), {"concatenate": 2, "slice .*x0x.*": 0}),
+    # The last cells, which do not fill a stride, are loops of their own beside ones that read many taps.
+    ("cpu", _gradient_of(jaxpool.sum_pool), 64, ((1, 9), (1, 3)), {"optimization_barrier": 3}),
+    ("cpu", _gradient_of(jaxpool.sum_pool), 64, ((1, 8), (1, 2)), {"optimization_barrier": 1}),
+    ("cpu", _gradient_of(jaxpool.sum_pool), 64, ((1, 4), (1, 3)), {"optimization_barrier": 1}),
+    ("cpu", _gradient_of(jaxpool.sum_pool), 8, ((1, 4), (1, 3)), {"optimization_barrier": 3}),
     # Two of the barriers keep the bins that end before a cell from being counted for each cell of the image.
     (
         "cuda",
@@ -151,9 +160,18 @@ CHOICES = [
         for channels, window, count in (
             (16, ((10, 10),), 1),
             (16, ((9, 11),), 0),
-            (16, ((4, 4), (3, 3)), 1),
-            (16, ((3, 4), (3, 3)), 0),
-            (16, ((7, 7), (2, 2)), 0),
+            (47, ((4, 4), (3, 3)), 1),
+            (48, ((4, 4), (3, 3)), 0),
+            (48, ((6, 6), (5, 5)), 1),
+            (16, ((3, 4), (3, 3)), 1),
+            (64, ((3, 4), (3, 3)), 0),
+            (16, ((7, 7), (2, 2)), 1),
+            (29, ((7, 7), (2, 2)), 0),
+            (28, ((4, 4), (2, 2)), 1),
+            (29, ((4, 4), (2, 2)), 0),
+            (16, ((3, 3), (2, 2)), 0),
+            (64, ((9, 9), (2, 2)), 1),
+            (64, ((8, 9), (2, 2)), 0),
             (15, ((3, 3), (2, 2)), 1),
             (15, ((2, 2), (2, 2)), 0),
             (15, ((2, 2), (2, 4)), 1),
@@ -172,6 +190,9 @@ CHOICES = [
         )
     ),
     ("cpu", _gradient_of(_of_bfloat16), 1, ((3, 3), (2, 2)), {"scatter": 1}),
+    ("cpu", _gradient_of(_of_bfloat16), 25, ((4, 4), (2, 2)), {"scatter": 0}),
+    ("cpu", _gradient_of(_dilated), 64, ((3, 3), (2, 2)), {"scatter": 1}),
+    ("cpu", _gradient_of(_dilated), 64, ((3, 3), (3, 3)), {"scatter": 0}),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 9),), {"scatter": 1}),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((4, 25),), {"scatter": 1}),
     ("cpu", _gradient_of(jaxpool.adaptive_max_pool), 16, ((11, 11),), {"scatter": 0}),

@@ -130,35 +130,59 @@ def _is_faster_to_write(operand: Array, window: Window, order: str) -> bool:
 
     It takes some 4 ns a window, whatever its size, and is as far from the limit everywhere: 3 to 5 times in
     float32. Passes are at the limit where they are vectors, of many channels, and up to 14 times off it where
-    cells of different phases lie side by side, or windows are very large. In (8, 64, 64, 48), 7x7/3 takes 3.0
-    times the limit in place of 7.0, 19x19/1 3.6 and not 7.8, but 9x9/1 4.3 where passes take 3.6. Of
-    (4, 1024, 1024) without channels, 4x4/4 takes 2.9 in place of 5.5, but 2x2/2 3.7 where passes take 1.2.
-
-    Of few channels and one axis, in (2, 90301, 12), 31/1 takes 2.9 ms in place of 6.0, but in (8, 12544, 12)
-    3/2 1.0 where passes take 0.6, and 4/2 of bfloat16 1.2 and 3.4. Of two axes, in (2, 300, 301, 12), 9x9/1
-    takes 6.7 and 7.2, 15x15/1 7.2 and 11.5; in (8, 32, 112, 112), channels first, 3x3/2 1.5 and 0.6, of
-    bfloat16 2.2 and 1.7, 5x5/2 5.7 and 27; in (8, 112, 112, c), 3x3/2 of 5 channels 0.46 and 0.23, of 8 0.26
-    and 0.36, of bfloat16 and 4 channels 0.22 and 0.72.
+    cells of different phases lie side by side, or windows are very large.
     """
     if not can_place(operand):
         return False
     if are_large(window) or have_many_phases(window):
         return True
-    apart = math.prod(axis.stride for axis in window.pooled.values())
-    covering = _covering(window)
-    inner = window.inner(operand.shape)
-    if inner >= _FEW:
-        return covering >= 100 or (apart >= 9 and covering >= 4)
-    if apart == 1:
-        in_stages = order != BY_INDEX and len(window.pooled) > 1
+    covering, inner = _covering(window), window.inner(operand.shape)
+    if all(axis.stride == 1 for axis in window.pooled.values()):
+        # In (8, 64, 64, 48), 19x19/1 takes 3.6 times the limit in place of 7.8, but 9x9/1 4.3 and not 3.6. Of
+        # few channels in (2, 300, 301, 12), 15x15/1 takes 7.2 ms in place of 11.5, but 9x9/1 6.7 and 7.2;
+        # along one axis, in (2, 90301, 12), 31/1 2.9 and 6.0.
+        in_stages = inner >= _FEW or (order != BY_INDEX and len(window.pooled) > 1)
         return inner > 1 and covering >= (100 if in_stages else 25)
-    if covering == 1:
-        return apart >= 8
+    is_wide = operand.dtype.itemsize > 2
+    write = _is_faster_to_write_many if inner >= _FEW else _is_faster_to_write_few
+    return write(window, inner, covering, is_wide=is_wide)
+
+
+def _is_faster_to_write_many(window: Window, inner: int, covering: int, *, is_wide: bool) -> bool:
+    """Whether it is of many channels, where windows are apart.
+
+    In (2, 164, 4000 / c, c), milliseconds in place of those of passes: 5x5/3 of 24 channels 0.26 and 0.44, of
+    48 0.25 and 0.14, 11x11/5 0.13 and 0.28; 9x9/2 of 32 0.44 and 0.58, of 130 0.68 and 0.69; 3x3/2 dilated by
+    2 and 3, of which some phases have no cells, 0.46 and 0.98 of 16; 4x4/2 of 20 0.65 and 1.65, of 28 0.54
+    and 0.56, of 32 0.38 and 0.20, of bfloat16 and 20 1.1 and 1.3. In (2, 34, 34, 672 / c, c), 3x3x3/2 of 32
+    0.38 and 0.75, of 64 0.35 and 0.34, of bfloat16 and 24 1.0 and 2.2.
+    """
+    axes = window.pooled.values()
+    apart = math.prod(axis.stride for axis in axes)
+    if covering >= 25 or (apart >= (9 if inner < 48 else 25) and covering >= 4):
+        return True
+    if any(math.gcd(axis.stride, axis.dilation) > 1 for axis in axes):
+        return covering > 1
+    most = (48 if is_wide else 28) if len(axes) > 2 else (28 if is_wide else 24)
+    return covering > 1 and window.taps > 9 and inner <= most
+
+
+def _is_faster_to_write_few(window: Window, inner: int, covering: int, *, is_wide: bool) -> bool:
+    """Whether it is of few channels, where windows are apart.
+
+    Of (4, 1024, 1024) without channels, 4x4/4 takes 2.9 times the limit in place of 5.5, but 2x2/2 3.7 where
+    passes take 1.2. In (8, 12544, 12), 3/2 takes 1.0 ms where passes take 0.6, but 4/2 of bfloat16 1.2 and
+    3.4. In (8, 32, 112, 112), channels first, 3x3/2 1.5 and 0.6, but 5x5/2 of bfloat16 5.7 and 27; in (8,
+    112, 112, c), 3x3/2 of 5 channels 0.46 and 0.23, of 8 0.26 and 0.36, of bfloat16 and 4 channels 0.22 and
+    0.72.
+    """
     axes = list(window.pooled.values())
+    if covering == 1:
+        return math.prod(axis.stride for axis in axes) >= 8
     if len(axes) > 2 or any(axis.size > 3 for axis in axes):
         return True
-    # Before jax 0.12, passes of bfloat16 take four times as long in place of three quarters.
-    return len(axes) == 2 and axes[1].stride > 1 and inner > (5 if operand.dtype.itemsize > 2 else 0)
+    # Before jax 0.12, passes of 16-bit numbers take four times as long in place of three quarters.
+    return len(axes) == 2 and axes[1].stride > 1 and inner > (5 if is_wide else 0)
 
 
 def _covering(window: Window) -> int:
