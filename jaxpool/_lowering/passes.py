@@ -82,27 +82,26 @@ class Passes:
         self, values: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
         for part in self._weighed(operand, statistic, window, weight):
-            *_, line, _ = part
-            if line.whole:
-                values = self.blocks.whole.add_weighted(values, *part)
-            elif line.taps > MOST_AT_ONCE:
-                values = unfold.add_weighted(values, *part)
-            else:
-                values = folds.add_weighted(values, *part, self.style)
+            values = self._carry_out("add_weighted", values, *part)
         return values
 
     def spread_weighted(
         self, cotangent: Array, operand: Array, statistic: Array, window: Window, weight: Weight
     ) -> Array:
         for part in reversed(self._weighed(operand, statistic, window, weight)):
-            *_, line, _ = part
-            if line.whole:
-                cotangent = self.blocks.whole.spread_weighted(cotangent, *part)
-            elif line.taps > MOST_AT_ONCE:
-                cotangent = unfold.spread_weighted(cotangent, *part)
-            else:
-                cotangent = folds.spread_weighted(cotangent, *part, self.style)
+            cotangent = self._carry_out("spread_weighted", cotangent, *part)
         return cotangent
+
+    def _carry_out(
+        self, name: str, values: Array, operand: Array, statistic: Array, window: Window, weight: Weight
+    ) -> Array:
+        """One pass of a weighted sum or of its transpose."""
+        arguments = (values, operand, statistic, window, weight)
+        if window.whole:
+            return getattr(self.blocks.whole, name)(*arguments)
+        if window.taps > MOST_AT_ONCE:
+            return getattr(unfold, name)(*arguments)
+        return getattr(folds, name)(*arguments, self.style)
 
     def _weighed(
         self, operand: Array, statistic: Array, window: Window, weight: Weight
