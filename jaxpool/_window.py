@@ -308,8 +308,8 @@ class Window:
         """The window, or one along each axis, for what pools the results of the one before, innermost first.
 
         That is where there are three times as many cells as along the axes, or more than 64. On the CPU,
-        forward and backward in (16, 56, 56, 64) over the time of x + 1, at once and by axis: norms of 5x5/2
-        9.0 and 11.9, of 5x5/1 (2.5 times as many) 15 and 17, of 7x7/1 (3.5) 29 and 22.
+        forward and backward in (16, 56, 56, 64) over the time of x + 1, of sums that weigh each cell, at once
+        and by axis: 5x5/2 9.0 and 11.9, 5x5/1 (2.5 times as many) 15 and 17, 7x7/1 (3.5) 29 and 22.
         """
         if not self.pooled:
             return [self]

@@ -19,7 +19,7 @@ from jaxpool._precision import accumulation_dtype
 from jaxpool._window import Divisor, Window
 
 _barrier = lax.optimization_barrier
-_FEW = 16
+_FEW = 16  # channels, in loops over which XLA:CPU makes no vectors
 _NONE = np.array(np.iinfo(np.int32).max, np.int32)
 
 
