@@ -242,8 +242,8 @@ def spread(cotangent: Array, window: Window, divisor: Divisor) -> Array:
 def _widened(array: Array, window: Window) -> Array:
     """The array in the precision of sums, before they are taken, where loops that convert are no vectors.
 
-    3x3/2 of 11 channels in float16 takes 0.6 ms and not 2.2, 15/2 1.1 and not 4.6; 3x3/1 of 3 channels 1.3 and
-    not 1.0, of 16 channels 1.6 and not 0.4.
+    3x3/2 of 11 channels in float16 takes 0.6 ms and not 2.2, 15/2 1.1 and not 4.6; 3x3/1 of 3 channels 1.3
+    and not 1.0, of 16 channels 1.6 and not 0.4.
     """
     if not 4 < window.inner(array.shape) < _FEW:
         return array
